@@ -1,0 +1,97 @@
+// What authors of adapters, registries, balancers, wrappers and other parts build on. Applications need ./index.ts alone.
+
+// time, logging
+export { systemClock } from './time/clock.js';
+export type { Clock, Timer } from './time/clock.js';
+export { DeadlineWheel } from './time/deadline-wheel.js';
+export { QueuedTimer, TimerQueue } from './time/timer-queue.js';
+export { toMs } from './time/duration.js';
+export type { Duration } from './time/duration.js';
+export { abortableOf, sleep } from './time/sleep.js';
+export type { Abortable } from './time/sleep.js';
+
+// call
+export type { BodyStream } from './call/reply.js';
+export { Life } from './call/life.js';
+export type { End } from './call/life.js';
+export { runInContext } from './call/context.js';
+export { isIdempotentMethod, operation } from './call/operation.js';
+export type { Operation } from './call/operation.js';
+
+// errors
+export { codeOfStatus, isCode } from './errors/codes.js';
+export { isRefusal, refusal } from './errors/service-error.js';
+
+// wrappers
+export { named, traitsOf } from './wrappers/wrapper.js';
+export type { WrapperTraits } from './wrappers/wrapper.js';
+export { isCancelled, isRetryable, isUnprocessed, verdictOn } from './wrappers/verdict.js';
+
+// registry
+export { checkInstance, checkServiceName, sameInstance } from './registry/instance.js';
+export { keeper } from './registry/keeper.js';
+export type { KeeperOptions, KeptEntry, KeptRegistration } from './registry/keeper.js';
+export { Lists } from './registry/lists.js';
+export { newest } from './registry/newest.js';
+export type { Sink } from './registry/newest.js';
+export { reconnectDelay } from './registry/reconnect.js';
+export type { ReconnectBounds } from './registry/reconnect.js';
+export { originOf } from './registry/registry.js';
+
+// discovery
+export { isForbiddenHost } from './discovery/address-filter.js';
+
+// balancing
+export { perView } from './balancing/balancer.js';
+export type { Balancer, View } from './balancing/balancer.js';
+export { Endpoint, weightOf } from './balancing/endpoint.js';
+export type { Fleet, Load, Meter, Verdict } from './balancing/load.js';
+export { isWorking } from './balancing/outcome.js';
+export type { Outcome } from './balancing/outcome.js';
+
+// selection
+export { TRIED } from './selection/selector.js';
+export type { Lease, Selector } from './selection/selector.js';
+
+// client
+export { balance, outcomeOf } from './client/balance.js';
+export { OUTBOUND } from './client/outbound.js';
+export type { Outbound, ReplyMode } from './client/outbound.js';
+export { ownErrors, remoteErrors } from './client/remote-errors.js';
+export type { RemoteErrorsOptions } from './client/remote-errors.js';
+export type { RequestBody } from './client/request-body.js';
+export { outboundStack } from './client/stack.js';
+export type { OutboundStack, OutboundStackOptions } from './client/stack.js';
+export { pathTemplate, queryText } from './client/target.js';
+export type { PathTemplate } from './client/target.js';
+export type { Transport } from './client/transport.js';
+
+// health
+
+// server
+export { EXCHANGE } from './server/exchange.js';
+export type { Exchange } from './server/exchange.js';
+export type { Address, HttpAdapter, ListenOptions, Mountable, ServerLimits } from './server/http-adapter.js';
+export { depthOne } from './server/depth-one.js';
+export { createMountable } from './server/mountable.js';
+export type { MountableOptions } from './server/mountable.js';
+export { isNative, nativeHandler, refuseReplays } from './server/native.js';
+export type { LeavesAnswer } from './server/native.js';
+export { RenderedReply } from './server/render.js';
+export type { Head, Payload } from './server/render.js';
+export { rendered, writeReply } from './server/reply-writer.js';
+export { answered, callOf, cutShort, failing, moved, track, whenClosed } from './server/tracking.js';
+export { Match, RouteTable } from './server/router.js';
+export { unmatchedCalls } from './server/unmatched.js';
+export { inboundStack } from './server/stack.js';
+export type { InboundStackOptions } from './server/stack.js';
+export { problemReply, replyMapping } from './errors/problem.js';
+export { ServerHost } from './server/drain.js';
+export type { DrainHook } from './server/drain.js';
+export { healthHandler } from './server/health-routes.js';
+export type { HealthHandler, HealthQuestion } from './server/health-routes.js';
+
+// service
+export { advertisedAddress, instanceId } from './service/advertise.js';
+export { stopOnSignals } from './service/signals.js';
+export type { SignalSource, StopSignal } from './service/signals.js';

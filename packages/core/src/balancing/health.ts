@@ -1,0 +1,39 @@
+import type { Endpoint } from './endpoint.js';
+import type { Timed } from './timed-heap.js';
+
+/**
+ * `ready`; `overloaded`: it asked to be left alone for a while; `ejected`: it failed too often;
+ * `half-open`: its ejection is over and one call may find out; `probing`: that call is under way.
+ */
+export type EndpointState = 'ready' | 'overloaded' | 'ejected' | 'half-open' | 'probing';
+
+/** Whether an endpoint is fit to be picked, and what that is known from. Written by `Ejection` alone. */
+export class Health implements Timed {
+  state: EndpointState = 'ready';
+  /** When the state ends by itself; for `half-open`, when it began. Infinity otherwise. */
+  at: number = Infinity;
+  /** Its place among the timed ones, -1 when it is not there. */
+  slot = -1;
+  /** Failures since the last success. */
+  consecutive = 0;
+  /** Successes and all results, both fading with the window's time constant. */
+  ok = 0;
+  total = 0;
+  countedAt = 0;
+  /** How often in a row it was ejected: each doubles the next ejection. Falls by one for each window in service. */
+  level = 0;
+  returnedAt = 0;
+  /** Moves with every ejection and every probe that leaked: results of an earlier epoch change nothing. */
+  epoch = 0;
+  /** It is out because nobody listens there. */
+  refused = false;
+  /** It has left the list. */
+  gone = false;
+
+  constructor(readonly endpoint: Endpoint) {}
+
+  /** The ratio of successes, 0 to 1, over about one window; 1 before the first result. */
+  get success(): number {
+    return this.total === 0 ? 1 : this.ok / this.total;
+  }
+}

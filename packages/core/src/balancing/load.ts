@@ -1,0 +1,26 @@
+import type { Endpoint } from './endpoint.js';
+
+/**
+ * What one more call to an endpoint would cost, learned from how earlier ones went. A load is a value without state, given to
+ * a balancer (`p2c({ load })`); it makes one Fleet per service, and that one Meter per endpoint. Writing one is writing a Meter.
+ */
+export interface Load {
+  readonly name: string;
+  /** What the endpoints of one service share. */
+  fleet(): Fleet;
+}
+
+export interface Fleet {
+  meter(): Meter;
+}
+
+/** How a measured call ended: `cancelled` says only that the latency would have been at least what was measured. */
+export type Verdict = 'ok' | 'failed' | 'cancelled';
+
+/** The measure of one endpoint. All times in milliseconds on the scale of `Clock.now()`. Synchronous, constant time, free of allocation. */
+export interface Meter {
+  /** The expected cost of one more call; the lower one wins. Only the order counts, not the unit. Never negative, never NaN. */
+  cost(endpoint: Endpoint, now: number): number;
+  /** Headers arrived after `latencyMs`, or the call failed before them. A body that breaks off later is one more failure, of latency 0. */
+  observe(latencyMs: number, verdict: Verdict, now: number): void;
+}

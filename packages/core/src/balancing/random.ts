@@ -1,0 +1,10 @@
+import type { Balancer } from './balancer.js';
+
+/** Any one, all equally likely. Keeps nothing and never herds, but at 90 % utilisation its p99 is twice that of `p2c()`. */
+export function random(options: { readonly random?: () => number } = {}): Balancer {
+  const { random: draw = Math.random } = options;
+  return {
+    name: 'random',
+    pick: ({ endpoints }) => endpoints[Math.floor(draw() * endpoints.length)],
+  };
+}

@@ -1,0 +1,23 @@
+import { perView } from './balancer.js';
+import type { Balancer } from './balancer.js';
+
+/**
+ * One after the other, for each view by itself. It starts at a random place, so that clients started together do not march in step.
+ * While the list stays the same, each run of n picks hits all n endpoints once; an endpoint that comes or goes displaces the turn
+ * of at most one other. Blind to latency and failures; knows neither weights nor slow start.
+ */
+export function roundRobin(options: { readonly random?: () => number } = {}): Balancer {
+  const { random = Math.random } = options;
+  const turnOf = perView((view) => ({ next: Math.floor(random() * view.endpoints.length) }));
+  return {
+    name: 'round-robin',
+    pick(view) {
+      const { endpoints } = view;
+      if (endpoints.length === 0) return undefined;
+      const turn = turnOf(view);
+      const index = turn.next < endpoints.length ? turn.next : 0;
+      turn.next = index + 1;
+      return endpoints[index];
+    },
+  };
+}

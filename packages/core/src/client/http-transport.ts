@@ -1,0 +1,193 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { Readable } from 'node:stream';
+import type { Pool } from 'undici';
+import type { Call } from '../call/call.js';
+import { REQUEST_ID } from '../call/context.js';
+import type { End } from '../call/life.js';
+import type { Reply } from '../call/reply.js';
+import { REASONS, ServiceError, refusal } from '../errors/service-error.js';
+import { systemClock } from '../time/clock.js';
+import type { Clock } from '../time/clock.js';
+import { toMs } from '../time/duration.js';
+import type { Duration } from '../time/duration.js';
+import { Exchange } from './exchange.js';
+import type { ExchangeLimits } from './exchange.js';
+import { OUTBOUND } from './outbound.js';
+import type { Outbound } from './outbound.js';
+import { requestBody } from './request-body.js';
+import { requestHeaders } from './request-headers.js';
+import { pathTemplate, targetOf } from './target.js';
+import type { Transport } from './transport.js';
+import { abortError } from './transport-errors.js';
+
+export interface HttpTransportOptions {
+  /** Until a TCP or TLS connection is there. Default 1 s. */
+  readonly connectTimeout?: Duration;
+  /** How long an idle connection is kept when the server does not say (it says: 2 s less than that). Default 4 s. */
+  readonly keepAliveTimeout?: Duration;
+  /** Connections per origin; further calls queue until one is free. Default: as many as there are calls at a time. */
+  readonly connections?: number;
+  /** Bytes of a reply that is read whole; a larger one fails with REPLY_TOO_LARGE. Default 10 MiB. */
+  readonly replyLimit?: number;
+  /** A streamed reply that nobody reads for so long is cancelled. Default 30 s; 0 never. */
+  readonly streamIdleTimeout?: Duration;
+  /** TLS: certificates to trust beside those of Node. */
+  readonly ca?: string | Buffer | readonly (string | Buffer)[];
+  /** TLS: the client's own certificate and key. */
+  readonly cert?: string | Buffer;
+  readonly key?: string | Buffer;
+  readonly clock?: Clock;
+}
+
+/** An error's body is for people and mappers, not for data. */
+const ERROR_LIMIT = 65_536;
+/** Taken off the time that the other side is told, for the way back. */
+const WAY_BACK_MS = 5;
+const UNSENT: End = Object.freeze({ kind: 'failed', bytes: 0 });
+
+/**
+ * HTTP/1.1 with a keep-alive pool per origin, on undici.
+ *
+ * It sends a call to `call.endpoint` and gives back what was answered, whatever the status; a redirect is not followed.
+ * No timer of its own but the one for connecting: deadline and cancellation come through the call, so that one place decides.
+ * Fails with UNAVAILABLE (`CONNECT_FAILED` unsent, `CONNECTION_LOST`, `MALFORMED_REPLY` with 502), OUT_OF_RANGE (`REPLY_TOO_LARGE`),
+ * DEADLINE_EXCEEDED (`TIMEOUT`, unsent) when no time is left to call, and with the reason of an abort.
+ *
+ * undici is loaded when the first transport is made, and its process-wide dispatcher, which belongs to the built-in fetch, is left alone.
+ * @throws TypeError or RangeError when an option is out of range.
+ */
+export function httpTransport(options: HttpTransportOptions = {}): Transport {
+  const { connections, replyLimit = 10 * 1024 * 1024, clock = systemClock, ca, cert, key } = options;
+  const connectMs = toMs(options.connectTimeout ?? 1_000, 'httpTransport connectTimeout');
+  const keepAliveMs = toMs(options.keepAliveTimeout ?? 4_000, 'httpTransport keepAliveTimeout');
+  const limits: ExchangeLimits = {
+    clock,
+    replyLimit,
+    errorLimit: ERROR_LIMIT,
+    streamIdleMs: toMs(options.streamIdleTimeout ?? 30_000, 'httpTransport streamIdleTimeout'),
+  };
+  if (connections !== undefined) wholeNumber(connections, 1, 'connections');
+  wholeNumber(replyLimit, 0, 'replyLimit');
+  if (connectMs === 0 || keepAliveMs === 0) throw new RangeError('httpTransport: connectTimeout and keepAliveTimeout have to be longer than 0.');
+
+  const tls = { ...(ca !== undefined && { ca: ca as string }), ...(cert !== undefined && { cert }), ...(key !== undefined && { key }) };
+  const pools = new Map<string, Pool>();
+  /** Forgotten, but with calls that have not ended. */
+  const leaving = new Set<Pool>();
+  // A connection outlives the request that opened it. Opened here, its callbacks do not keep that request's context alive.
+  const outside = AsyncLocalStorage.snapshot();
+  let undici: Undici | undefined;
+  let closed = false;
+  const loading = loadUndici();
+  loading.then(
+    (loaded) => (undici = loaded),
+    () => undefined, // told to each call
+  );
+
+  function openPool(origin: string, { Pool, connector }: Undici): Pool {
+    const connect = connector({ ...tls, timeout: 0 });
+    const pool = new Pool(origin, {
+      connections: connections ?? null,
+      headersTimeout: 0,
+      bodyTimeout: 0,
+      keepAliveTimeout: keepAliveMs,
+      connect(target, callback) {
+        outside(() => {
+          const socket = connect(target, (...result) => {
+            timer.cancel();
+            callback(...result);
+          });
+          const timer = clock.schedule(connectMs, () => {
+            socket.destroy(Object.assign(new Error(`no connection within ${connectMs} ms`), { code: 'UND_ERR_CONNECT_TIMEOUT' }));
+          });
+        });
+      },
+    });
+    pools.set(origin, pool);
+    return pool;
+  }
+
+  /** @throws ServiceError, the reason of an abort, or TypeError, when the call cannot be sent */
+  function dispatch(call: Call, loaded: Undici): Promise<Reply> {
+    if (call.endpoint === undefined)
+      throw new TypeError(`httpTransport: ${call.label} has no endpoint. balance() sets it; without it, derive({ endpoint: { id, origin } }).`);
+    if (call.aborted) throw abortError(call.reason, call.label);
+    if (closed) throw new ServiceError('UNAVAILABLE', `${call.label}: the transport is closed`, { unsent: true, retryable: false });
+    const { origin } = call.endpoint;
+    let leftMs: number | undefined;
+    if (call.deadline !== undefined) {
+      leftMs = Math.floor(call.deadline - clock.now() - WAY_BACK_MS);
+      if (leftMs <= 0)
+        throw refusal('DEADLINE_EXCEEDED', `${call.label}: no time was left to call ${origin}`, {
+          reason: REASONS.timeout,
+          unsent: true,
+          retryable: false,
+        });
+    }
+    const { target, body, mode, requestId } = outboundOf(call);
+    const headers = requestHeaders(call, body, requestId, leftMs);
+    const pool = pools.get(origin) ?? openPool(origin, loaded);
+    const { content } = body;
+    const exchange = new Exchange(call, mode, content instanceof Readable ? content : undefined, limits);
+    pool.dispatch({ path: target, method: call.operation.method, headers, body: content ?? null }, exchange);
+    return exchange.promise;
+  }
+
+  function send(call: Call, loaded: Undici): Promise<Reply> {
+    try {
+      return dispatch(call, loaded);
+    } catch (error) {
+      call.end(UNSENT);
+      return Promise.reject(error);
+    }
+  }
+
+  return {
+    name: 'http',
+    handle: (call) => (undici === undefined ? loading.then((loaded) => send(call, loaded)) : send(call, undici)),
+    forget(origin) {
+      const pool = pools.get(origin);
+      if (pool === undefined) return;
+      pools.delete(origin);
+      leaving.add(pool);
+      void pool.close().then(() => leaving.delete(pool));
+    },
+    async [Symbol.asyncDispose]() {
+      closed = true;
+      const open = [...pools.values(), ...leaving];
+      pools.clear();
+      leaving.clear();
+      await Promise.all(open.map((pool) => pool.destroy(Object.assign(new Error('the transport was closed'), { code: 'UND_ERR_DESTROYED' }))));
+    },
+  };
+}
+
+/** What the client worked out; for a body that a wrapper changed, or a call that was made by hand, what this attempt has to. @throws TypeError when a part does not fit. */
+function outboundOf(call: Call): Outbound {
+  const known = call.values.get(OUTBOUND);
+  if (known === undefined) {
+    return {
+      target: targetOf(pathTemplate(call.operation.path), call.params, call.query),
+      body: requestBody(call.body),
+      mode: 'parse',
+      timeoutMs: undefined,
+      requestId: call.values.get(REQUEST_ID),
+    };
+  }
+  return known.body.source === call.body && typeof call.body !== 'function' ? known : { ...known, body: requestBody(call.body) };
+}
+
+interface Undici {
+  readonly Pool: typeof Pool;
+  readonly connector: typeof import('undici/lib/core/connect.js').default;
+}
+
+async function loadUndici(): Promise<Undici> {
+  const [pool, connect] = await Promise.all([import('undici/lib/dispatcher/pool.js'), import('undici/lib/core/connect.js')]);
+  return { Pool: pool.default, connector: connect.default };
+}
+
+function wholeNumber(value: number, least: number, option: string): void {
+  if (!Number.isInteger(value) || value < least)
+    throw new RangeError(`httpTransport ${option}: ${String(value)} does not fit. Give a whole number from ${least}.`);
+}

@@ -1,0 +1,82 @@
+import type { Call } from '../call/call.js';
+import type { Reply } from '../call/reply.js';
+import type { ErrorMapper } from '../errors/error-mapper.js';
+import { isRemoteError, remoteErrorOf } from '../errors/remote-error.js';
+import type { RemoteError } from '../errors/remote-error.js';
+import { isServiceError } from '../errors/service-error.js';
+import { systemClock } from '../time/clock.js';
+import type { Clock } from '../time/clock.js';
+import { named } from '../wrappers/wrapper.js';
+import type { Wrapper } from '../wrappers/wrapper.js';
+import { parseBody } from './reply-body.js';
+
+export interface RemoteErrorsOptions {
+  /** Asked in turn; the first that gives an error wins, RemoteError is the last. One that throws is passed over and named as the cause. */
+  readonly mappers?: readonly ErrorMapper[];
+  /**
+   * Whether an error of a mapper's own kind is thrown as the RemoteError that it stands for, until `ownErrors()` further up puts it in its
+   * place: retry, breaker and the like know what to make of a RemoteError, and would take any other for a failure worth trying again.
+   * Default false.
+   */
+  readonly hold?: boolean;
+  readonly clock?: Clock;
+}
+
+/**
+ * Turns error replies (400 and up) into thrown errors, so that every policy above sees errors alone.
+ * 2xx and 3xx are replies: a redirect or a 304 is an answer that the caller may have asked for; none is followed.
+ */
+export function remoteErrors(options: RemoteErrorsOptions = {}): Wrapper {
+  const { clock = systemClock, hold = false } = options;
+  const mappers = (options.mappers ?? []).filter((mapper) => mapper.toError !== undefined);
+  return named(
+    { name: 'remoteErrors' },
+    (next) => (call) =>
+      next(call).then((reply) => {
+        if (reply.status < 400) return reply;
+        const read = parsed(reply);
+        throw errorOf(read, call, mappers, (cause) => remoteErrorOf(read, call, clock.wallTime(), { cause, reply }), hold);
+      }),
+  );
+}
+
+const HELD = new WeakMap<RemoteError, Error>();
+
+/** Puts the errors that `remoteErrors({ hold: true })` held back in the place of the RemoteErrors. */
+export function ownErrors(): Wrapper {
+  return named(
+    { name: 'ownErrors' },
+    (next) => (call) =>
+      next(call).catch((error: unknown) => {
+        throw (isRemoteError(error) ? HELD.get(error) : undefined) ?? error;
+      }),
+  );
+}
+
+function errorOf(reply: Reply, call: Call, mappers: readonly ErrorMapper[], remote: (cause?: unknown) => RemoteError, hold: boolean): Error {
+  let failure: unknown;
+  for (const mapper of mappers) {
+    try {
+      const error = mapper.toError!(reply, call);
+      if (error === undefined) continue;
+      if (!hold || isServiceError(error)) return error;
+      const held = remote();
+      HELD.set(held, error);
+      return held;
+    } catch (thrown) {
+      failure ??= thrown;
+    }
+  }
+  return remote(failure);
+}
+
+/** The reply with its body parsed, when it was left as bytes for a caller who wants them so. */
+function parsed(reply: Reply): Reply {
+  if (!(reply.body instanceof Uint8Array)) return reply;
+  const type = reply.headers['content-type'];
+  try {
+    return reply.with({ body: parseBody(reply.body, typeof type === 'string' ? type : undefined) });
+  } catch {
+    return reply.with({ body: undefined });
+  }
+}

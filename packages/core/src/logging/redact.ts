@@ -1,0 +1,64 @@
+/** Words whose presence in a key makes its value a secret; compared without case, `-`, `_`, `.` and blanks. */
+const SECRET_WORDS = [
+  'password',
+  'passwd',
+  'passphrase',
+  'secret',
+  'token',
+  'authorization',
+  'cookie',
+  'apikey',
+  'accesskey',
+  'privatekey',
+  'credential',
+];
+/** Short words that stand inside of harmless ones: the whole key must be this. */
+const SECRET_KEYS: ReadonlySet<string> = new Set([
+  'pwd',
+  'auth',
+  'jwt',
+  'session',
+  'sessionid',
+  'sid',
+  'sig',
+  'signature',
+  'otp',
+  'pin',
+  'cvv',
+  'cvc',
+]);
+
+export const REDACTED = '[redacted]';
+
+/**
+ * Whether the value under this key must not be written down. `extra` adds words (found anywhere in a key) and patterns.
+ * @throws TypeError when `extra` holds anything else.
+ */
+export function secretKeys(extra: readonly (string | RegExp)[] = []): (key: string) => boolean {
+  const words = [...SECRET_WORDS];
+  const patterns: RegExp[] = [];
+  for (const one of extra) {
+    if (typeof one === 'string' && normal(one) !== '') words.push(normal(one));
+    else if (one instanceof RegExp) patterns.push(new RegExp(one.source, one.flags.replace(/[gy]/g, '')));
+    else
+      throw new TypeError(
+        `redact: ${typeof one === 'string' ? 'an empty text' : typeof one} is neither a word nor a pattern. Give names of keys such as 'iban', or regular expressions.`,
+      );
+  }
+  const known = new Map<string, boolean>();
+  return (key) => {
+    let secret = known.get(key);
+    if (secret === undefined) {
+      const word = normal(key);
+      secret = SECRET_KEYS.has(word) || words.some((part) => word.includes(part)) || patterns.some((pattern) => pattern.test(key));
+      // Keys repeat; a caller who makes new ones for ever must not fill the memory.
+      if (known.size >= 1000) known.clear();
+      known.set(key, secret);
+    }
+    return secret;
+  };
+}
+
+function normal(key: string): string {
+  return key.toLowerCase().replace(/[-_. ]/g, '');
+}

@@ -1,0 +1,55 @@
+import { lstat, mkdir } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { ServiceError } from '../errors/service-error.js';
+
+const WRITABLE_BY_OTHERS = 0o022;
+
+/** One place for each user of the machine, for example `/tmp/ferrule-1000`. */
+export function defaultDirectory(): string {
+  return join(tmpdir(), `ferrule-${process.getuid?.() ?? 'user'}`);
+}
+
+/**
+ * Makes the directory with mode 0700 if it is missing, and makes sure that nobody else can put entries into it: whoever can, decides
+ * where our requests go. Returns its identity, which changes when it is deleted and made again.
+ * @throws ServiceError FAILED_PRECONDITION when it is a link or a file, belongs to another user, is writable by others or not by us;
+ * UNAVAILABLE when the file system fails otherwise.
+ */
+export async function openDirectory(path: string): Promise<string> {
+  try {
+    await mkdir(path, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    // A file or a link is in the way: what follows says so.
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw unusable(path, error);
+  }
+  const found = await lstat(path).catch((error: unknown) => {
+    throw unusable(path, error);
+  });
+  if (found.isSymbolicLink()) throw refused(path, 'it is a symbolic link', 'give the path that it leads to');
+  if (!found.isDirectory()) throw refused(path, 'it is no directory', 'give another path');
+  const uid = process.getuid?.();
+  if (uid !== undefined) {
+    if (found.uid !== uid)
+      throw refused(path, `it belongs to the user ${found.uid}, and this process runs as ${uid}`, 'give a directory of its own user');
+    if ((found.mode & WRITABLE_BY_OTHERS) !== 0) {
+      throw refused(path, `its mode ${(found.mode & 0o777).toString(8)} lets other users write into it`, `run chmod 700 ${path}`);
+    }
+  }
+  return `${found.dev}:${found.ino}`;
+}
+
+const HOPELESS: ReadonlySet<string | undefined> = new Set(['EACCES', 'EPERM', 'EROFS', 'ENOTDIR', 'ELOOP', 'ENAMETOOLONG']);
+
+/** A file system's failure in the words of this registry. */
+export function unusable(path: string, cause: unknown): ServiceError {
+  const { code, message } = cause as NodeJS.ErrnoException;
+  return new ServiceError(HOPELESS.has(code) ? 'FAILED_PRECONDITION' : 'UNAVAILABLE', `The registry's directory ${path} cannot be used: ${message}`, {
+    cause,
+    expose: false,
+  });
+}
+
+function refused(path: string, why: string, remedy: string): ServiceError {
+  return new ServiceError('FAILED_PRECONDITION', `The registry's directory ${path} is refused: ${why}; ${remedy}.`, { expose: false });
+}

@@ -1,0 +1,286 @@
+import type { Call } from '../call/call.js';
+import type { Balancer } from '../balancing/balancer.js';
+import { Ejection } from '../balancing/ejection.js';
+import { ejector as defaultEjector, noEjector } from '../balancing/ejector.js';
+import type { Ejector } from '../balancing/ejector.js';
+import type { Endpoint } from '../balancing/endpoint.js';
+import type { EndpointState } from '../balancing/health.js';
+import { p2c } from '../balancing/p2c.js';
+import { relativeLatency } from '../balancing/relative-latency.js';
+import { roundRobin } from '../balancing/round-robin.js';
+import type { Directory, Snapshot } from '../discovery/directory.js';
+import { REASONS, refusal } from '../errors/service-error.js';
+import type { ServiceError } from '../errors/service-error.js';
+import type { Instance } from '../registry/registry.js';
+import { silentLogger } from '../logging/logger.js';
+import type { Logger } from '../logging/logger.js';
+import { systemClock } from '../time/clock.js';
+import type { Clock, Timer } from '../time/clock.js';
+import type { EndpointView } from './endpoint-view.js';
+import type { Filter } from './filter.js';
+import { EndpointLease } from './lease.js';
+import { Roster } from './roster.js';
+import { TRIED } from './selector.js';
+import type { Lease, Selector } from './selector.js';
+
+export interface SelectorOptions {
+  readonly service: string;
+  readonly directory: Directory;
+  /** Default `p2c()`. */
+  readonly balancer?: Balancer;
+  /** Asked when the balancer declines. Default `roundRobin()`. */
+  readonly fallback?: Balancer;
+  /** Default `ejector()`; false takes nobody out of service and starts nobody slowly. */
+  readonly ejector?: Ejector | false;
+  /** All have to keep an instance. Default none. */
+  readonly filters?: readonly Filter[];
+  readonly clock?: Clock;
+  /** Numbers from 0 to below 1. Default `Math.random`. */
+  readonly random?: () => number;
+  /** Hears of ejections and returns. */
+  readonly logger?: Logger;
+}
+
+/** What people see of an endpoint. */
+export interface EndpointReport {
+  readonly id: string;
+  /** As it was announced last, with version, zone, tags and metadata. */
+  readonly instance: Instance;
+  readonly origin: string;
+  /** Calls without headers yet. */
+  readonly waiting: number;
+  /** Calls whose body has not ended. */
+  readonly open: number;
+  /** Moving mean of the time to headers; undefined before the first answer. */
+  readonly latencyMs: number | undefined;
+  /** Ratio of successes, 0 to 1, over about ten seconds. */
+  readonly success: number;
+  /** `failing`: its registry says so. */
+  readonly state: EndpointState | 'failing';
+}
+
+/** The selector of one service. */
+export interface ServiceSelector extends Selector {
+  readonly service: string;
+  /** A report of every endpoint as it is now. */
+  endpoints(): readonly EndpointReport[];
+  /** Stops listening to the directory; who waits, and who asks later, is refused. Idempotent. */
+  close(): void;
+}
+
+/** How often the balancer is asked for an endpoint that was not tried yet, before the first such one is taken. */
+const PICKS_FOR_UNTRIED = 4;
+/** A probe risks its call. So one that can be repeated goes first; when none came for so long, any goes. */
+const PROBE_PATIENCE_MS = 1_000;
+
+/**
+ * Picks endpoints for the calls of one service, and counts and judges them. Watching begins with the first `select`.
+ *
+ * Until the first list is known, callers wait, at most until their deadline; then they are counted one by one, so that a thousand
+ * of them spread. An empty first list rejects at once: it is an answer, and waiting longer would turn a fast failure into a slow one
+ * for which a retry, a fallback or another service could have been used.
+ * @throws TypeError when an option is missing or wrong.
+ */
+export function createSelector(options: SelectorOptions): ServiceSelector {
+  return new DirectorySelector(options);
+}
+
+class DirectorySelector implements ServiceSelector {
+  readonly service: string;
+  readonly #directory: Directory;
+  readonly #balancer: Balancer;
+  readonly #fallback: Balancer;
+  readonly #clock: Clock;
+  readonly #logger: Logger;
+  readonly #ejection: Ejection;
+  readonly #roster: Roster;
+  #waiters = new Set<Waiter>();
+  #unsubscribe: (() => void) | undefined;
+  #known = false;
+  #closed = false;
+  /** Why the registry has never told a list; undefined when it has. */
+  #failure: { readonly error: unknown } | undefined;
+
+  constructor(options: SelectorOptions) {
+    const { service, directory, random = Math.random, filters = [], logger = silentLogger, clock = systemClock } = options;
+    const { balancer = p2c({ random }), fallback = roundRobin({ random }), ejector = defaultEjector() } = options;
+    if (typeof service !== 'string' || service === '')
+      throw new TypeError(`createSelector service: ${JSON.stringify(service)} is no name. Give the service's name, such as 'orders'.`);
+    if (typeof directory?.lookup !== 'function')
+      throw new TypeError('createSelector directory: it has no lookup(). Give what createDirectory() made.');
+    for (const [option, value] of Object.entries({ balancer, fallback })) {
+      if (typeof value?.pick !== 'function')
+        throw new TypeError(`createSelector ${option}: it has no pick(). Give a balancer such as p2c(); a factory has to be called.`);
+    }
+    for (const filter of filters)
+      if (typeof filter?.keep !== 'function')
+        throw new TypeError('createSelector filters: one has no keep(). Give objects { key?(call), keep(instance, key) }.');
+    this.service = service;
+    this.#directory = directory;
+    this.#balancer = balancer;
+    this.#fallback = fallback;
+    this.#clock = clock;
+    this.#logger = logger;
+    this.#ejection = new Ejection(ejector === false ? noEjector : ejector, random, (endpoint) => this.#changed(endpoint));
+    this.#roster = new Roster((balancer.load ?? fallback.load ?? relativeLatency()).fleet(), this.#ejection, filters);
+  }
+
+  select(call: Call): Lease | Promise<Lease> {
+    if (!this.#known) {
+      if (this.#closed) throw this.#closedRefusal('its selector is closed');
+      this.#watch();
+      if (!this.#known) return this.#wait(call);
+    }
+    return this.#lease(call);
+  }
+
+  endpoints(): readonly EndpointReport[] {
+    this.#ejection.wake(this.#clock.now());
+    return Array.from(this.#roster, ({ id, origin, waiting, open, latencyMs, health, instance }) => ({
+      id,
+      instance,
+      origin,
+      waiting,
+      open,
+      latencyMs,
+      success: health.success,
+      state: instance.status === 'fail' ? 'failing' : health.state,
+    }));
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#known = false;
+    this.#unsubscribe?.();
+    for (const waiter of this.#takeWaiters()) waiter.reject(this.#closedRefusal('its selector was closed while the call waited for the first list'));
+  }
+
+  #lease(call: Call): Lease {
+    const now = this.#clock.now();
+    if (now >= this.#ejection.nextDue) this.#ejection.wake(now);
+    const view = this.#roster.viewOf(call);
+    view.now = now;
+    const tried = call.values.get(TRIED);
+    if (tried !== undefined && tried.length > 0) {
+      const untried = this.#pickUntried(view, call, tried) ?? this.#none(view);
+      return new EndpointLease(untried, this.#ejection, this.#clock, now, false);
+    }
+    if (view.due.size > 0 && call.attempt === 1) {
+      const due = view.due.items[0]!;
+      if (call.idempotent || now - due.health.at >= PROBE_PATIENCE_MS) return new EndpointLease(due, this.#ejection, this.#clock, now, true);
+    }
+    const endpoint = this.#pick(view, call) ?? this.#none(view);
+    return new EndpointLease(endpoint, this.#ejection, this.#clock, now, false);
+  }
+
+  #pick(view: EndpointView, call: Call): Endpoint | undefined {
+    return this.#balancer.pick(view, call) ?? this.#fallback.pick(view, call);
+  }
+
+  #pickUntried(view: EndpointView, call: Call, tried: readonly Endpoint[]): Endpoint | undefined {
+    let endpoint: Endpoint | undefined;
+    for (let picks = 0; picks < PICKS_FOR_UNTRIED; picks++) {
+      endpoint = this.#pick(view, call);
+      if (endpoint === undefined || !tried.includes(endpoint)) return endpoint;
+    }
+    return view.endpoints.find((other) => !tried.includes(other)) ?? endpoint;
+  }
+
+  #none(view: EndpointView): never {
+    if (view.endpoints.length > 0) throw this.#refusal(`both balancers declined, ${this.#balancer.name} and ${this.#fallback.name}`);
+    if (this.#roster.size > 0) throw this.#refusal(`none of its ${this.#roster.size} instances has a weight above 0 and passes the filters`);
+    if (this.#failure !== undefined) throw this.#refusal('the registry failed before it told the instances', this.#failure.error);
+    throw this.#refusal('no instance is registered');
+  }
+
+  #refusal(why: string, cause?: unknown): ServiceError {
+    return refusal('UNAVAILABLE', `No endpoint of service "${this.service}": ${why}`, { reason: REASONS.noEndpoint, unsent: true, cause });
+  }
+
+  /** Nothing opens it again, so that trying once more is no use. */
+  #closedRefusal(why: string): ServiceError {
+    return refusal('UNAVAILABLE', `No endpoint of service "${this.service}": ${why}`, { reason: REASONS.noEndpoint, unsent: true, retryable: false });
+  }
+
+  #watch(): void {
+    if (this.#unsubscribe !== undefined) return;
+    this.#unsubscribe = this.#directory.subscribe(this.service, (snapshot) => this.#apply(snapshot));
+    this.#apply(this.#directory.lookup(this.service));
+  }
+
+  #apply(snapshot: Snapshot): void {
+    if (this.#closed || snapshot.state === 'pending') return;
+    if (snapshot.state === 'failed') {
+      // Seeing nobody is not knowing that nobody is there: a list, once known, stays.
+      this.#failure = { error: snapshot.error };
+    } else {
+      this.#failure = undefined;
+      this.#roster.apply(snapshot.instances, this.#clock.now());
+    }
+    this.#known = true;
+    for (const waiter of this.#takeWaiters()) {
+      try {
+        waiter.resolve(this.#lease(waiter.call));
+      } catch (error) {
+        waiter.reject(error);
+      }
+    }
+  }
+
+  #wait(call: Call): Promise<Lease> {
+    return new Promise((resolve, reject) => {
+      if (call.aborted) return reject(call.reason);
+      const waiter = new Waiter(call, resolve, reject);
+      const leave = (error: unknown): void => {
+        waiter.forget();
+        this.#waiters.delete(waiter);
+        reject(error);
+      };
+      this.#waiters.add(waiter);
+      waiter.takeBack = call.onAbort(leave);
+      if (call.deadline !== undefined) waiter.timer = this.#clock.schedule(Math.max(0, call.deadline - this.#clock.now()), () => leave(this.#late()));
+    });
+  }
+
+  #late(): ServiceError {
+    return refusal('DEADLINE_EXCEEDED', `The registry told no list of service "${this.service}" before the call's deadline`, {
+      reason: REASONS.timeout,
+      unsent: true,
+    });
+  }
+
+  #takeWaiters(): Iterable<Waiter> {
+    const waiters = this.#waiters;
+    this.#waiters = new Set();
+    for (const waiter of waiters) waiter.forget();
+    return waiters;
+  }
+
+  #changed(endpoint: Endpoint): void {
+    this.#roster.refresh(endpoint);
+    const { service } = this;
+    const { id, origin, health } = endpoint;
+    if (health.state === 'ejected')
+      this.#logger.warn({ service, id, origin, refused: health.refused, forMs: Math.round(health.at - this.#clock.now()) }, 'endpoint ejected');
+    else if (health.state === 'ready') this.#logger.info({ service, id, origin }, 'endpoint ready again');
+    else this.#logger.debug({ service, id, origin, state: health.state }, 'endpoint state changed');
+  }
+}
+
+class Waiter {
+  takeBack: (() => void) | undefined;
+  timer: Timer | undefined;
+
+  constructor(
+    readonly call: Call,
+    readonly resolve: (lease: Lease) => void,
+    readonly reject: (error: unknown) => void,
+  ) {}
+
+  /** Leaves no listener and no timer behind. */
+  forget(): void {
+    this.takeBack?.();
+    this.timer?.cancel();
+  }
+}

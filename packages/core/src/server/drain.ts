@@ -1,0 +1,307 @@
+import { createServer } from 'node:http';
+import type { IncomingMessage, RequestListener, Server, ServerOptions, ServerResponse } from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
+import { Server as TlsServer } from 'node:tls';
+import type { Duplex } from 'node:stream';
+import { REASONS, refusal } from '../errors/service-error.js';
+import { silentLogger } from '../logging/logger.js';
+import type { Logger } from '../logging/logger.js';
+import { systemClock } from '../time/clock.js';
+import type { Clock, Timer } from '../time/clock.js';
+import type { Address, ListenOptions, Mountable, ServerLimits } from './http-adapter.js';
+import { callOf, whenClosed } from './tracking.js';
+
+/** Hears that the servers close, with the sockets that were upgraded and are still open (WebSocket, CONNECT). */
+export type DrainHook = (upgraded: readonly Duplex[]) => unknown;
+
+/**
+ * Limits of the servers that we create. Those of an app are left as they are.
+ * - keepAliveTimeout 65 s: above the 60 s after which a load balancer drops an idle connection, so that it is never we who close
+ *   a connection on which a request is already under way.
+ * - headersTimeout 15 s and requestTimeout 30 s bound a client that sends byte by byte. Node counts them from the first byte of a
+ *   request (from the connect for the first one), not through the idle time before it, so they may be below keepAliveTimeout.
+ * - Node looks for connections over these limits every 30 s, which would make 15 s mean 45; 5 s is precise enough.
+ */
+const LIMITS = { keepAliveTimeout: 65_000, headersTimeout: 15_000, requestTimeout: 30_000, connectionsCheckingInterval: 5_000 } as const;
+
+const SWEEP_MS = 50;
+/** A connection that has sent nothing is given this long from its connect: its first request may be on the way. */
+const SILENCE_MS = 250;
+const GRACE_MS = 1_000;
+const DRAIN_MS = 20_000;
+/** The age of a socket that http does not read itself (the raw one below TLS), so that its silence says nothing. */
+const NEVER_SILENT = Infinity;
+
+/**
+ * The sockets of one service, on servers made here (`listen`) and on servers of the app (`attach`): health before anything else,
+ * and a drain that neither loses a request nor hangs.
+ *
+ * `server.close()` alone does neither (measured on Node 20, 22 and 24):
+ * 1. A reply in flight still says keep-alive, and its connection serves further requests after `close()`. So every reply whose headers
+ *    are unsent, and every later one, says `Connection: close`.
+ * 2. Idle connections are closed once; one that becomes idle later stays. So they are closed again and again.
+ * 3. A connection that has sent nothing is never closed. So connections are tracked, and silent ones destroyed.
+ * 4. After `close()`, headersTimeout and requestTimeout are no longer enforced: half a request holds the server for ever. So there is a
+ *    deadline, and what is left then is aborted (its handler hears of it and has 1 s to answer) and cut.
+ *
+ * Upgraded connections are no longer http's; they hold the drain until they end, or are cut with the rest. `onDrain` is the place to end them.
+ * HTTP/2 sessions are not handled.
+ */
+export class ServerHost {
+  readonly #listener: RequestListener;
+  #mounted: Pick<Mountable, 'health'> | undefined;
+  #clock: Clock = systemClock;
+  #logger: Logger = silentLogger;
+  /** By server, how to stop looking on. */
+  readonly #servers = new Map<Server, () => void>();
+  /** By socket, when it was connected. */
+  readonly #sockets = new Map<Socket, number>();
+  readonly #upgraded = new Set<Duplex>();
+  readonly #open = new Set<ServerResponse>();
+  readonly #hooks: DrainHook[] = [];
+  /** One function for all responses, so that a request costs no closure: Node calls it with the response as `this`. */
+  readonly #forget: (this: ServerResponse) => void;
+  #listening = false;
+  #draining = false;
+  #closing: Promise<void> | undefined;
+  #cutting = false;
+  #timer: Timer | undefined;
+  #progress: () => void = () => {};
+
+  /** `listener` is the framework: it takes every request that is not about health, on servers that have no listener of their own. */
+  constructor(listener: RequestListener) {
+    this.#listener = listener;
+    const open = this.#open;
+    const moved = (): void => this.#progress();
+    this.#forget = function () {
+      open.delete(this);
+      moved();
+    };
+  }
+
+  /**
+   * From now on health requests are answered, before anything else sees them, and the service's logger and clock are used.
+   * @throws Error when there is a service already.
+   */
+  mount(service: Pick<Mountable, 'health' | 'logger' | 'clock'>): void {
+    if (this.#mounted !== undefined) throw new Error('mount: this adapter carries a service already. Make one adapter for each service.');
+    this.#mounted = service;
+    this.#clock = service.clock;
+    this.#logger = service.logger;
+  }
+
+  get draining(): boolean {
+    return this.#draining;
+  }
+
+  /** Exchanges whose reply has not ended. */
+  get open(): number {
+    return this.#open.size;
+  }
+
+  /**
+   * Makes a server and listens.
+   * @throws Error when it listens already or was closed, TypeError or RangeError for bad limits; rejects with Node's error when the port cannot be bound.
+   */
+  async listen(options: ListenOptions = {}): Promise<Address> {
+    const { host = '0.0.0.0', port = 0 } = options;
+    if (this.#listening) throw new Error('listen: this host listens already. Use one host for each address, or attach a server of your own.');
+    if (this.#closing !== undefined) throw new Error('listen: this host was closed. Make a new one.');
+    if (!Number.isInteger(port) || port < 0 || port > 65_535)
+      throw new RangeError(`listen.port: ${String(port)} is no port. Give an integer from 0 (any free one) to 65535.`);
+    const limits = limitsOf(options.server ?? {});
+    this.#listening = true;
+    const server = createServer(limits);
+    if (options.server?.maxConnections !== undefined) server.maxConnections = options.server.maxConnections;
+    this.attach(server);
+    try {
+      await new Promise<void>((resolve, reject) => {
+        server.once('error', reject);
+        server.listen({ host, port }, () => {
+          server.off('error', reject);
+          resolve();
+        });
+      });
+    } catch (error) {
+      this.#listening = false;
+      this.#release(server);
+      throw error;
+    }
+    server.on('error', (error) => this.#logger.error({ error }, 'The http server reports an error'));
+    const bound = server.address() as AddressInfo;
+    return { host: bound.address, port: bound.port };
+  }
+
+  /**
+   * Looks after a server of the app, at best before it listens: health requests are answered here, all others go to the server's own
+   * listeners (to ours while it has none), and `close` drains it. Its timeouts stay as they are.
+   * @throws Error when this host was closed.
+   */
+  attach(server: Server): void {
+    if (this.#closing !== undefined) throw new Error('attach: this host was closed. Make a new one.');
+    if (this.#servers.has(server)) return;
+    // Events are looked at where the server emits them. A listener could not keep a health request from the others, and one for
+    // 'upgrade' would by itself switch off Node's default for upgrade requests that nobody listens to.
+    const before = server.emit;
+    const isTls = server instanceof TlsServer;
+    let on = true;
+    const emit = (event: string, ...args: never[]): boolean => {
+      if (on) {
+        if (event === 'request') {
+          const [req, res] = args as unknown as [IncomingMessage, ServerResponse];
+          if (this.#take(req, res)) return true;
+          if (server.listenerCount('request') === 0) {
+            this.#listener(req, res);
+            return true;
+          }
+        } else if (event === 'connection') {
+          this.#track(args[0] as unknown as Socket, isTls ? NEVER_SILENT : this.#clock.now());
+        } else if (event === 'secureConnection') {
+          this.#track(args[0] as unknown as Socket, this.#clock.now());
+        } else if (event === 'upgrade' || event === 'connect') {
+          const socket = args[1] as unknown as Duplex;
+          this.#upgraded.add(socket);
+          socket.once('close', () => this.#upgraded.delete(socket));
+        }
+      }
+      return Reflect.apply(before, server, [event, ...args]) as boolean;
+    };
+    server.emit = emit as Server['emit'];
+    this.#servers.set(server, () => {
+      on = false;
+      // Somebody who patched it after us (a tracer, another host) keeps calling ours, which now only hands on.
+      if (server.emit === (emit as Server['emit'])) server.emit = before;
+    });
+  }
+
+  /** Calls `hook` once when the servers begin to close. What it throws is logged. */
+  onDrain(hook: DrainHook): void {
+    this.#hooks.push(hook);
+  }
+
+  /** From now on every reply says `Connection: close`, those in flight included as far as their headers are unsent. Still serving; idempotent. */
+  startDraining(): void {
+    if (this.#draining) return;
+    this.#draining = true;
+    for (const res of this.#open) if (!res.headersSent) res.setHeader('Connection', 'close');
+  }
+
+  /**
+   * Accepts nothing more and resolves when all exchanges and connections have ended. When `signal` aborts, or 20 s after the first call
+   * without one, the calls that are left are aborted and have 1 s to answer; then everything is cut. Never rejects; never hangs.
+   */
+  close(signal?: AbortSignal): Promise<void> {
+    const closing = (this.#closing ??= this.#close(signal === undefined));
+    if (signal !== undefined) {
+      const cut = (): void => this.#cut();
+      if (signal.aborted) cut();
+      else {
+        signal.addEventListener('abort', cut, { once: true });
+        void closing.then(() => signal.removeEventListener('abort', cut));
+      }
+    }
+    return closing;
+  }
+
+  async #close(withDeadline: boolean): Promise<void> {
+    this.startDraining();
+    const deadline = withDeadline ? this.#clock.schedule(DRAIN_MS, () => this.#cut()) : undefined;
+    const upgraded = [...this.#upgraded];
+    for (const hook of this.#hooks) {
+      // Nobody waits for a hook: what it ends is seen on the sockets.
+      (async () => hook(upgraded))().catch((error: unknown) => this.#logger.warn({ error }, 'A drain hook failed'));
+    }
+    await new Promise<void>((resolve) => {
+      let running = this.#servers.size;
+      this.#progress = () => {
+        if (this.#cutting && this.#open.size === 0) this.#destroyAll();
+        if (this.#sockets.size === 0 && (running === 0 || this.#cutting)) resolve();
+      };
+      for (const server of this.#servers.keys()) {
+        // Calls back when its connections have ended, those that came before `attach` included; with an error when the app has closed it.
+        server.close(() => {
+          running--;
+          this.#progress();
+        });
+      }
+      this.#sweep();
+    });
+    deadline?.cancel();
+    this.#timer?.cancel();
+    this.#progress = () => {};
+    for (const server of [...this.#servers.keys()]) this.#release(server);
+  }
+
+  #sweep(): void {
+    const connectedBefore = this.#clock.now() - SILENCE_MS;
+    for (const server of this.#servers.keys()) server.closeIdleConnections();
+    for (const [socket, since] of this.#sockets) if (socket.bytesRead === 0 && since <= connectedBefore) socket.destroy();
+    this.#progress();
+    this.#timer = this.#clock.schedule(SWEEP_MS, () => this.#sweep());
+  }
+
+  /** Whether it was a health request and is answered. */
+  #take(req: IncomingMessage, res: ServerResponse): boolean {
+    this.#open.add(res);
+    whenClosed(res, this.#forget);
+    if (this.#draining) res.setHeader('Connection', 'close');
+    return this.#mounted?.health(req, res) ?? false;
+  }
+
+  #track(socket: Socket, since: number): void {
+    this.#sockets.set(socket, since);
+    socket.once('close', () => {
+      this.#sockets.delete(socket);
+      this.#progress();
+    });
+  }
+
+  #cut(): void {
+    if (this.#cutting) return;
+    this.#cutting = true;
+    const busy = new Set<Socket>();
+    for (const res of this.#open) busy.add(res.req.socket);
+    for (const [socket, since] of this.#sockets) if (!busy.has(socket) && since !== NEVER_SILENT) socket.destroy();
+    const reason = refusal('UNAVAILABLE', 'The service is shutting down', { reason: REASONS.draining });
+    let aborted = 0;
+    for (const res of this.#open) {
+      const call = callOf(res);
+      if (call === undefined) continue;
+      aborted++;
+      call.abort(reason);
+    }
+    this.#logger.warn({ open: this.#open.size, aborted }, 'The drain deadline has passed: what is left is aborted');
+    if (aborted === 0) this.#destroyAll();
+    else this.#clock.schedule(GRACE_MS, () => this.#destroyAll());
+    this.#progress();
+  }
+
+  #destroyAll(): void {
+    for (const socket of this.#sockets.keys()) socket.destroy();
+    for (const server of this.#servers.keys()) server.closeAllConnections();
+  }
+
+  #release(server: Server): void {
+    this.#servers.get(server)?.();
+    this.#servers.delete(server);
+  }
+}
+
+function limitsOf(given: ServerLimits): ServerOptions {
+  for (const [name, value] of Object.entries(given)) {
+    if (value !== undefined && (!Number.isInteger(value) || value < 0)) {
+      throw new RangeError(
+        `listen.server.${name}: ${String(value)} is no limit. Give an integer from 0${name === 'maxConnections' ? '' : ' in milliseconds; 0 switches it off'}.`,
+      );
+    }
+  }
+  const { keepAliveTimeout = LIMITS.keepAliveTimeout, requestTimeout = LIMITS.requestTimeout } = given;
+  const whole = requestTimeout === 0 ? Infinity : requestTimeout;
+  const { headersTimeout = Math.min(LIMITS.headersTimeout, whole) } = given;
+  if (headersTimeout > whole) {
+    throw new RangeError(
+      `listen.server.headersTimeout: ${headersTimeout} ms is above requestTimeout (${whole} ms), of which it is a part. Lower it or raise requestTimeout.`,
+    );
+  }
+  return { keepAliveTimeout, requestTimeout, headersTimeout, connectionsCheckingInterval: LIMITS.connectionsCheckingInterval };
+}

@@ -1,0 +1,84 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Monitor } from '../health/monitor.js';
+import { healthJson } from '../health/report.js';
+import type { HealthReport } from '../health/report.js';
+
+/** Answers a health request and says true; says false, without having touched anything, to every other request. */
+export type HealthHandler = (req: IncomingMessage, res: ServerResponse) => boolean;
+
+export type HealthQuestion = 'all' | 'live' | 'ready' | 'startup';
+
+/**
+ * The four health routes of a monitor: GET and HEAD, with any query and one trailing slash. A path counts only as it was sent:
+ * `/health/../admin` and `//health` are no health routes, so that nothing behind them can be reached by looking like one.
+ * Asked before the framework sees the request, thus before authentication, parsers and access logs; other requests pay one string compare.
+ *
+ * 200 for `pass` and `warn` (429 for `warn` when the prober asks by `?warn=429`, which is what Consul's own check takes for a warning),
+ * 503 with `Retry-After` for `fail`, 500 when the report itself broke. `onAsked` hears which question was put.
+ */
+export function healthHandler(monitor: Monitor, onAsked?: (question: HealthQuestion) => void): HealthHandler {
+  const base = monitor.path;
+  const questions: ReadonlyMap<string, HealthQuestion> = new Map<string, HealthQuestion>([
+    [base, 'all'],
+    [`${base}/live`, 'live'],
+    [`${base}/ready`, 'ready'],
+    [`${base}/startup`, 'startup'],
+  ]);
+  return (req, res) => {
+    const url = req.url!;
+    if (!url.startsWith(base)) return false;
+    const mark = url.indexOf('?');
+    let path = mark === -1 ? url : url.slice(0, mark);
+    if (path.endsWith('/')) path = path.slice(0, -1);
+    const question = questions.get(path);
+    if (question === undefined) return false;
+    if (req.method !== 'GET' && req.method !== 'HEAD') {
+      res.setHeader('Allow', 'GET, HEAD');
+      write(req, res, 405, 'application/problem+json', '{"type":"about:blank","title":"Method Not Allowed","status":405}');
+      return true;
+    }
+    onAsked?.(question);
+    void answer(
+      monitor,
+      question,
+      req,
+      res,
+      mark !== -1 &&
+        url
+          .slice(mark + 1)
+          .split('&')
+          .includes('warn=429'),
+    );
+    return true;
+  };
+}
+
+async function answer(monitor: Monitor, question: HealthQuestion, req: IncomingMessage, res: ServerResponse, warns: boolean): Promise<void> {
+  let status = 500;
+  let body = '{"status":"fail"}';
+  try {
+    const report = await monitor[question]();
+    status = statusOf(report, warns);
+    body = healthJson(report, monitor.shows(req));
+    if (status === 503) res.setHeader('Retry-After', Math.ceil(monitor.retryAfterMs / 1_000));
+  } catch {
+    status = 500;
+    body = '{"status":"fail"}';
+  }
+  write(req, res, status, 'application/health+json', body);
+}
+
+function statusOf(report: HealthReport, warns: boolean): number {
+  if (report.status === 'fail') return 503;
+  return report.status === 'warn' && warns ? 429 : 200;
+}
+
+function write(req: IncomingMessage, res: ServerResponse, status: number, type: string, body: string): void {
+  if (res.headersSent || res.destroyed) return;
+  res.statusCode = status;
+  res.setHeader('Content-Type', type);
+  res.setHeader('Content-Length', Buffer.byteLength(body));
+  res.setHeader('Cache-Control', 'no-store');
+  res.setHeader('X-Content-Type-Options', 'nosniff');
+  res.end(req.method === 'HEAD' ? undefined : body);
+}

@@ -1,0 +1,116 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Call } from '../call/call.js';
+import { REQUEST_ID } from '../call/context.js';
+import type { Reply } from '../call/reply.js';
+import type { ErrorMapper } from '../errors/error-mapper.js';
+import { replyMapping } from '../errors/problem.js';
+import { REASONS, ServiceError, isRefusal, isServiceError } from '../errors/service-error.js';
+import { silentLogger } from '../logging/logger.js';
+import type { Logger } from '../logging/logger.js';
+import { systemClock } from '../time/clock.js';
+import type { Clock } from '../time/clock.js';
+import type { Duration } from '../time/duration.js';
+import { compose, traitsOf } from '../wrappers/wrapper.js';
+import type { Wrapper } from '../wrappers/wrapper.js';
+import type { Mountable } from './http-adapter.js';
+import { refuseReplays } from './native.js';
+import type { Route } from './route.js';
+import { RouteTable, isMalformedPath } from './router.js';
+import { inboundStack } from './stack.js';
+import { unmatchedCalls } from './unmatched.js';
+
+export interface MountableOptions {
+  readonly name: string;
+  readonly routes: readonly Route[];
+  readonly health: (req: IncomingMessage, res: ServerResponse) => boolean;
+  /** Stand around every route, outermost first. */
+  readonly wrappers?: readonly Wrapper[];
+  readonly limits?: readonly Wrapper[];
+  /** Asked in turn before problem+json. */
+  readonly errors?: readonly ErrorMapper[];
+  /** Default `problem`. */
+  readonly errorHandling?: 'problem' | 'native';
+  /** Default 30 s. */
+  readonly timeout?: Duration | false;
+  readonly observe?: Wrapper | false;
+  readonly clock?: Clock;
+  /** Hears once of every error behind a 5xx, but for refusals of our own and timeouts, which may come by the thousand. Default: silent. */
+  readonly logger?: Logger;
+}
+
+/**
+ * What an adapter mounts: routes with the inbound stack around them, and the replies for everything else.
+ * @throws TypeError when a route is declared twice, an option is bad, or a wrapper that runs its handler again stands around a native one.
+ */
+export function createMountable(
+  options: MountableOptions,
+): Mountable & { /** Names of the wrappers around every route, the outermost first. */ readonly stack: readonly string[] } {
+  const {
+    name,
+    routes,
+    health,
+    wrappers = [],
+    limits = [],
+    errors: mappers = [],
+    errorHandling = 'problem',
+    clock = systemClock,
+    logger = silentLogger,
+  } = options;
+  if (errorHandling !== 'problem' && errorHandling !== 'native')
+    throw new TypeError(`errorHandling: ${String(errorHandling)} is unknown. Use 'problem' or 'native'.`);
+  for (const route of routes) refuseReplays(route.handler, [...limits, ...wrappers], `route ${route.method} ${route.path}`);
+  const map = replyMapping(mappers, name);
+  const log = (error: unknown, call: Call, message: string): void => {
+    try {
+      if (isUnexpected(error)) logger.error({ error, service: name, operation: call.label, requestId: call.values.get(REQUEST_ID) }, message);
+    } catch {
+      // What was thrown cannot be read, or the logger fails: neither may keep the reply from leaving.
+    }
+  };
+  const toReply = (error: unknown, call: Call): Reply => {
+    const reply = map(error, call);
+    if (reply.status >= 500) log(error, call, 'A request failed');
+    return reply;
+  };
+  const stack = inboundStack({
+    ...(errorHandling === 'problem' && { toReply }),
+    limits,
+    wrappers,
+    clock,
+    ...(options.timeout !== undefined && { timeout: options.timeout }),
+    ...(options.observe !== undefined && { observe: options.observe }),
+  });
+  const table = new RouteTable(name, routes, compose(...stack), clock);
+  const callFor = unmatchedCalls(name, clock);
+
+  return {
+    name,
+    routes: table,
+    errors: errorHandling,
+    stack: stack.map((wrapper) => traitsOf(wrapper).name),
+    placed: false,
+    logger,
+    clock,
+    health,
+    toReply: (error, res) => toReply(error, callFor(res)),
+    fallthrough(res, url) {
+      const call = callFor(res);
+      if (isMalformedPath(url)) return toReply(new ServiceError('INVALID_ARGUMENT', 'The path has a malformed escape'), call);
+      const { method = '' } = res.req;
+      const allowed = table.allowed(url);
+      // With its own method among them, the handler was asked and declined.
+      if (allowed.length === 0 || allowed.includes(method))
+        return toReply(new ServiceError('NOT_FOUND', 'There is nothing at this path', { reason: REASONS.routeNotFound }), call);
+      const reply = toReply(
+        new ServiceError('UNIMPLEMENTED', `${method} is not allowed here`, { status: 405, reason: REASONS.methodNotAllowed, retryable: false }),
+        call,
+      );
+      return reply.with({ headers: { allow: allowed.join(', ') } });
+    },
+    brokeOff: (error, res) => log(error, callFor(res), 'A request failed after its headers were sent'),
+  };
+}
+
+function isUnexpected(error: unknown): boolean {
+  return !isRefusal(error) && !(isServiceError(error) && (error.reason === REASONS.timeout || error.code === 'CANCELLED'));
+}

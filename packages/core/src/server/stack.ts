@@ -1,0 +1,94 @@
+import type { Call } from '../call/call.js';
+import { runInContext } from '../call/context.js';
+import type { Reply } from '../call/reply.js';
+import { problemReply } from '../errors/problem.js';
+import { observeInbound } from '../telemetry/observe-inbound.js';
+import { requestFacts } from '../telemetry/request-facts.js';
+import type { RequestFacts } from '../telemetry/request-facts.js';
+import type { Clock } from '../time/clock.js';
+import { systemClock } from '../time/clock.js';
+import type { Duration } from '../time/duration.js';
+import { timeout } from '../wrappers/timeout.js';
+import { named } from '../wrappers/wrapper.js';
+import type { Wrapper } from '../wrappers/wrapper.js';
+import { EXCHANGE } from './exchange.js';
+import { render } from './render.js';
+
+/** How long the work for a request may take. */
+export const DEFAULT_INBOUND_TIMEOUT_MS = 30_000;
+
+export interface InboundStackOptions {
+  /** Makes the reply for what was thrown; without it errors are left to the framework. */
+  readonly toReply?: (error: unknown, call: Call) => Reply;
+  /** Rate and concurrency limits. Default: none. */
+  readonly limits?: readonly Wrapper[];
+  /** Default 30 s; a deadline of the caller only lowers it. `false`: the caller's deadline is known, but nothing enforces it. */
+  readonly timeout?: Duration | false;
+  /** The app's own, outermost first. */
+  readonly wrappers?: readonly Wrapper[];
+  /** Default `observeInbound()`, which costs next to nothing without an OpenTelemetry SDK. `false` leaves it out. */
+  readonly observe?: Wrapper | false;
+  readonly clock?: Clock;
+}
+
+/**
+ * The one order of everything that stands around a route; the route's own wrappers, the reading of the body and the handler follow.
+ * The outermost is the first.
+ */
+export function inboundStack(options: InboundStackOptions = {}): readonly Wrapper[] {
+  const { toReply, limits = [], wrappers = [], clock = systemClock } = options;
+  const limit = options.timeout ?? DEFAULT_INBOUND_TIMEOUT_MS;
+  const observe = options.observe ?? observeInbound({ facts: factsOf, clock });
+  return [
+    // Everything below, and whatever it starts, finds the call as currentCall(): outbound calls inherit its deadline and cancellation.
+    context(),
+    // Above the mapping of errors, so that it sees the reply that really leaves.
+    ...(observe === false ? [] : [observe]),
+    // Above all that may throw; what cannot be serialised fails here too, where it can still become a reply.
+    toReply === undefined ? rendering() : errorsToReplies(toReply),
+    // Refuse early, before any time is spent: 429 or 503 with Retry-After.
+    ...limits,
+    // Around all work of our own, the app's wrappers and the reading of the body included.
+    ...(limit === false ? [] : [timeout({ limit, clock })]),
+    ...wrappers,
+  ];
+}
+
+/** Runs what is inside on behalf of the call. */
+export function context(): Wrapper {
+  return named({ name: 'context' }, (next) => (call) => runInContext(call, next));
+}
+
+/** Makes a reply of whatever was thrown, and sees to it that every reply can be sent. */
+export function errorsToReplies(toReply: (error: unknown, call: Call) => Reply): Wrapper {
+  return named({ name: 'errors→replies' }, (next) => (call) => {
+    const failed = (error: unknown): Reply => {
+      try {
+        return render(toReply(error, call));
+      } catch (unsendable) {
+        return problemReply(unsendable, call);
+      }
+    };
+    try {
+      return next(call).then((reply) => {
+        try {
+          return render(reply);
+        } catch (error) {
+          return failed(error);
+        }
+      }, failed);
+    } catch (error) {
+      return Promise.resolve(failed(error));
+    }
+  });
+}
+
+/** Sees to it that every reply can be sent; what cannot is an error, which goes to the framework. */
+function rendering(): Wrapper {
+  return named({ name: 'render' }, (next) => (call) => next(call).then(render));
+}
+
+function factsOf(call: Call): RequestFacts {
+  const exchange = call.values.get(EXCHANGE);
+  return exchange === undefined ? {} : requestFacts(exchange.req);
+}

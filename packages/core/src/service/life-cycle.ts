@@ -1,0 +1,317 @@
+import { ServiceError } from '../errors/service-error.js';
+import type { CheckReport } from '../health/check.js';
+import type { Monitor } from '../health/monitor.js';
+import type { Logger } from '../logging/logger.js';
+import type { Address } from '../server/http-adapter.js';
+import type { Clock } from '../time/clock.js';
+import { toMs } from '../time/duration.js';
+import type { Duration } from '../time/duration.js';
+import { abortableOf, sleep } from '../time/sleep.js';
+import { backoff } from '../wrappers/backoff.js';
+import type { Announcement } from './announcement.js';
+import { bounded } from './bounded.js';
+import { reportReadiness } from './readiness-report.js';
+import { stopOnSignals } from './signals.js';
+import type { SignalSource } from './signals.js';
+
+export type ServiceState = 'idle' | 'starting' | 'ready' | 'draining' | 'stopped';
+
+export interface LifeCycleOptions {
+  /** After deregistering: how long to go on serving those who have not heard of it yet. Default 2 s where somebody may have to hear of it. */
+  readonly drainDelay?: Duration;
+  /** How long the exchanges that are left may take to end before they are aborted. Default 20 s, less when `shutdownTimeout` leaves less. */
+  readonly drainTimeout?: Duration;
+  /** Bound of the whole stop. Default 28 s, below the 30 s after which Kubernetes kills. */
+  readonly shutdownTimeout?: Duration;
+  /**
+   * How often the registry is told when readiness has changed, so that others stop choosing an instance whose critical checks fail.
+   * Default 5 s; `false`: never.
+   */
+  readonly readinessInterval?: Duration | false;
+  /** Whether SIGTERM and SIGINT stop the service and end the process. Default true. */
+  readonly signals?: boolean;
+  /** Whether a failing critical check or registration makes `start` reject, instead of being tried again in the background. Default false. */
+  readonly failFast?: boolean;
+}
+
+export interface StopHookOptions {
+  /** For the log. Default: the function's name. */
+  readonly name?: string;
+  /** How long to wait for it. Default 5 s. */
+  readonly timeout?: Duration;
+}
+
+/** What the life cycle sets in motion, in the order in which it does. */
+export interface LifeCycleParts {
+  readonly name: string;
+  readonly monitor: Monitor;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly logger: Logger;
+  /** Puts the service into the framework. */
+  mount(): void;
+  /** Resolves when connections are accepted. Gives up when the signal aborts. */
+  listen(signal: AbortSignal): Promise<Address>;
+  /** Begins to register; undefined when there is no registry. */
+  announce(address: Address): Announcement | undefined;
+  /** Whether anybody has asked for readiness. */
+  probed(): boolean;
+  startDraining(): void;
+  close(signal: AbortSignal): Promise<void>;
+  /** Closes what the service itself has made for its outbound calls. */
+  release(): Promise<void>;
+  /** The process, but for tests. */
+  readonly signals?: SignalSource;
+}
+
+interface StopHook {
+  readonly name: string;
+  readonly timeoutMs: number;
+  readonly run: () => unknown;
+}
+
+const DRAIN_DELAY_MS = 2_000;
+const DRAIN_TIMEOUT_MS = 20_000;
+const SHUTDOWN_TIMEOUT_MS = 28_000;
+const WITHDRAW_MS = 5_000;
+const RELEASE_MS = 5_000;
+/** The second in which aborted calls may answer, and a little for the sockets to close. */
+const CUT_MS = 1_500;
+/** How long `start` waits for the registry before it goes on in the background: being started does not depend on it. */
+const REGISTER_MS = 2_000;
+const READINESS_MS = 5_000;
+const PAUSE = backoff.decorrelated({ base: 500, cap: 10_000 });
+
+/**
+ * Start: checks → listen → ready → register. A critical check that fails does not keep the service from listening (its probes have to be
+ * answered) but from being ready: it is asked again until it passes, and only then the instance is registered.
+ *
+ * Stop: not ready → deregister → go on serving → close and drain → cut → close what we made → hooks, the last added first. Deregistering
+ * stands before the delay and the delay before closing, because others send until they have heard of it; closing first is what loses requests.
+ */
+export class LifeCycle {
+  readonly #parts: LifeCycleParts;
+  readonly #drainDelayMs: number | undefined;
+  readonly #drainTimeoutMs: number;
+  readonly #readinessMs: number | undefined;
+  readonly #shutdownMs: number;
+  readonly #signals: boolean;
+  readonly #failFast: boolean;
+  readonly #hooks: StopHook[] = [];
+  readonly #over = new AbortController();
+  #state: ServiceState = 'idle';
+  #address: Address | undefined;
+  #announcement: Announcement | undefined;
+  #listened = false;
+  #started: Promise<Address> | undefined;
+  /** What `start` does, without the undoing that waits for `stop`. */
+  #starting: Promise<Address> | undefined;
+  #stopping: Promise<void> | undefined;
+  #inOrder = true;
+  #forgetSignals: (() => void) | undefined;
+  #stopReporting: (() => void) | undefined;
+
+  /** @throws TypeError for a bad duration, RangeError when the parts of the stop do not fit into shutdownTimeout. */
+  constructor(parts: LifeCycleParts, options: LifeCycleOptions = {}) {
+    this.#parts = parts;
+    this.#signals = options.signals ?? true;
+    this.#failFast = options.failFast ?? false;
+    this.#readinessMs = options.readinessInterval === false ? undefined : toMs(options.readinessInterval ?? READINESS_MS, 'readinessInterval');
+    if (this.#readinessMs === 0) throw new RangeError('readinessInterval: 0 would ask without a pause. Give a duration above 0, or false for never.');
+    this.#shutdownMs = toMs(options.shutdownTimeout ?? SHUTDOWN_TIMEOUT_MS, 'shutdownTimeout');
+    this.#drainDelayMs = options.drainDelay === undefined ? undefined : toMs(options.drainDelay, 'drainDelay');
+    const room = Math.max(0, this.#shutdownMs - (this.#drainDelayMs ?? DRAIN_DELAY_MS) - CUT_MS);
+    this.#drainTimeoutMs = options.drainTimeout === undefined ? Math.min(DRAIN_TIMEOUT_MS, room) : toMs(options.drainTimeout, 'drainTimeout');
+    const needed = (this.#drainDelayMs ?? 0) + (options.drainTimeout === undefined ? 0 : this.#drainTimeoutMs + CUT_MS);
+    if (needed > this.#shutdownMs) {
+      throw new RangeError(
+        `shutdownTimeout: ${this.#shutdownMs} ms is less than drainDelay, drainTimeout and ${CUT_MS} ms for cutting need together (${needed} ms). Raise it (and the grace period of whoever kills the process), or lower them.`,
+      );
+    }
+  }
+
+  get state(): ServiceState {
+    return this.#state;
+  }
+
+  /** Where the service listens; undefined before, and after it has stopped. */
+  get address(): Address | undefined {
+    return this.#address;
+  }
+
+  get registered(): boolean {
+    return this.#announcement?.registered ?? false;
+  }
+
+  /**
+   * Resolves when the service listens, has been ready (unless a critical check fails) and registered (unless the registry takes longer
+   * than 2 s or fails). When it rejects, everything it had begun is undone and the service is stopped. Further calls get the same promise.
+   * @throws ServiceError FAILED_PRECONDITION after a stop, CANCELLED when stopped meanwhile, UNAVAILABLE for a failed check with failFast;
+   * what `listen`, and with failFast the registry, reject with.
+   */
+  start(): Promise<Address> {
+    if (this.#stopping !== undefined) {
+      return Promise.reject(
+        new ServiceError('FAILED_PRECONDITION', `Service ${this.#parts.name} was stopped and does not start again. Make a new one.`),
+      );
+    }
+    return (this.#started ??= this.#startOrUndo());
+  }
+
+  /** Stops; every call gets the same promise. Never rejects, and takes no longer than shutdownTimeout. `reason` is for the log. */
+  stop(reason = 'stop()'): Promise<void> {
+    return (this.#stopping ??= this.#stop(reason));
+  }
+
+  /** Runs `hook` at the end of the stop, when nothing is served any more. The last added runs first, each with a timeout of its own; what it throws is logged. */
+  onStop(hook: () => unknown, options: StopHookOptions = {}): void {
+    if (typeof hook !== 'function') throw new TypeError(`onStop: ${typeof hook} is no function. Give what has to run at the end.`);
+    if (this.#state === 'stopped')
+      throw new ServiceError('FAILED_PRECONDITION', `onStop: service ${this.#parts.name} has stopped already, so the hook would never run.`);
+    const name = options.name ?? (hook.name === '' ? `hook ${this.#hooks.length + 1}` : hook.name);
+    this.#hooks.push({ name, run: hook, timeoutMs: toMs(options.timeout ?? 5_000, `timeout of stop hook ${name}`) });
+  }
+
+  async #startOrUndo(): Promise<Address> {
+    try {
+      return await (this.#starting = this.#start());
+    } catch (error) {
+      await this.stop('start failed');
+      throw error;
+    }
+  }
+
+  async #start(): Promise<Address> {
+    const { monitor, name, logger } = this.#parts;
+    this.#state = 'starting';
+    monitor.moveTo('starting');
+    this.#parts.mount();
+    if (this.#signals) {
+      const stop = async (signal: string): Promise<boolean> => {
+        await this.stop(signal);
+        return this.#inOrder;
+      };
+      this.#forgetSignals = stopOnSignals(stop, this.#shutdownMs, this.#parts.signals);
+    }
+    const failing = failed(await this.#unlessStopped(monitor.ask()));
+    if (failing.length > 0 && this.#failFast) throw this.#unhealthy(failing);
+    this.#listened = true;
+    const address = await this.#parts.listen(this.#over.signal);
+    this.#address = address;
+    this.#over.signal.throwIfAborted();
+    if (failing.length > 0) {
+      logger.warn(
+        { service: name, checks: failing.map(({ name: check, output }) => ({ check, output })) },
+        'Listening, but not ready: critical checks fail',
+      );
+      void this.#becomeReadyLater(address);
+      return address;
+    }
+    const announcement = this.#becomeReady(address);
+    if (this.#failFast) await this.#unlessStopped(announcement?.first ?? Promise.resolve());
+    else if (announcement !== undefined) await this.#unlessStopped(bounded(announcement.first, REGISTER_MS, this.#parts.clock).catch(() => {}));
+    return address;
+  }
+
+  #becomeReady(address: Address): Announcement | undefined {
+    this.#state = 'ready';
+    this.#parts.monitor.moveTo('ready');
+    this.#parts.logger.info({ service: this.#parts.name, address }, 'Ready');
+    const { clock, logger, monitor } = this.#parts;
+    const announcement = (this.#announcement = this.#parts.announce(address));
+    if (announcement !== undefined && this.#readinessMs !== undefined) {
+      this.#stopReporting = reportReadiness(announcement, { everyMs: this.#readinessMs, ready: () => monitor.ready(), clock, logger });
+    }
+    return announcement;
+  }
+
+  async #becomeReadyLater(address: Address): Promise<void> {
+    const { clock, random, monitor } = this.#parts;
+    const over = abortableOf(this.#over.signal);
+    let pauseMs = 0;
+    for (let wait = 1; ; wait++) {
+      pauseMs = PAUSE(wait, random, pauseMs);
+      try {
+        await sleep(pauseMs, over, clock);
+      } catch {
+        return;
+      }
+      if (failed(await monitor.ask()).length > 0) continue;
+      if (!over.aborted) this.#becomeReady(address);
+      return;
+    }
+  }
+
+  #unhealthy(failing: readonly CheckReport[]): ServiceError {
+    const said = failing.map(({ name, output }) => `${name} (${output ?? 'fail'})`).join(', ');
+    return new ServiceError('UNAVAILABLE', `Service ${this.#parts.name} does not start: ${said} failed, and failFast is set`, {
+      cause: failing[0]!.error,
+    });
+  }
+
+  /** What `work` gives; rejects at once when the service is stopped meanwhile. */
+  #unlessStopped<T>(work: Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const forget = abortableOf(this.#over.signal).onAbort(reject);
+      work.then(resolve, reject).finally(forget);
+      if (this.#over.signal.aborted) reject(this.#over.signal.reason);
+    });
+  }
+
+  async #stop(reason: string): Promise<void> {
+    const { clock, logger, monitor, name } = this.#parts;
+    // The clock's timers do not keep a process alive. Without this one, a hook that waits for nothing that does would end it before the others ran.
+    const alive = setTimeout(() => {}, this.#shutdownMs);
+    const startedAt = clock.now();
+    const left = (mostMs: number): number => Math.max(0, Math.min(mostMs, this.#shutdownMs - (clock.now() - startedAt)));
+    const step = async (what: string, mostMs: number, work: () => unknown): Promise<void> => {
+      try {
+        const end = await bounded(Promise.resolve().then(work), left(mostMs), clock);
+        if (end !== 'late') return;
+        logger.warn({ service: name, step: what }, 'A step of the stop did not end in time; going on');
+      } catch (error) {
+        logger.warn({ service: name, step: what, error }, 'A step of the stop failed; going on');
+      }
+      this.#inOrder = false;
+    };
+
+    logger.info({ service: name, reason }, 'Stopping');
+    this.#state = 'draining';
+    monitor.moveTo('draining');
+    this.#over.abort(new ServiceError('CANCELLED', `Service ${name} was stopped while it started`));
+    if (this.#starting !== undefined) await step('end of start', WITHDRAW_MS, () => this.#starting!.catch(() => {}));
+    this.#stopReporting?.();
+    const mayHear = this.#someoneMayHear(reason);
+    const announcement = this.#announcement;
+    if (announcement !== undefined) await step('deregister', WITHDRAW_MS, () => announcement.withdraw());
+    if (this.#listened) {
+      await step('start draining', CUT_MS, () => this.#parts.startDraining());
+      const delayMs = this.#drainDelayMs ?? (mayHear ? DRAIN_DELAY_MS : 0);
+      if (this.#address !== undefined && delayMs > 0) await sleep(left(delayMs), undefined, clock);
+      const cut = new AbortController();
+      const timer = clock.schedule(Math.min(this.#drainTimeoutMs, left(Infinity) - CUT_MS), () => cut.abort());
+      await step('drain', Infinity, () => this.#parts.close(cut.signal));
+      timer.cancel();
+      if (cut.signal.aborted) this.#inOrder = false;
+    }
+    await step('release', RELEASE_MS, () => this.#parts.release());
+    for (let hook = this.#hooks.pop(); hook !== undefined; hook = this.#hooks.pop()) await step(hook.name, hook.timeoutMs, hook.run);
+    this.#address = undefined;
+    this.#state = 'stopped';
+    this.#forgetSignals?.();
+    clearTimeout(alive);
+    logger.info({ service: name, reason, inOrder: this.#inOrder, tookMs: Math.round(clock.now() - startedAt) }, 'Stopped');
+  }
+
+  /**
+   * Whether the default delay is worth its time: somebody sends because of what a registry, a prober or an orchestrator (the usual sender
+   * of SIGTERM) last told him, and has to hear of the stop first. A service in a test, or on a desk under Ctrl-C, stops at once.
+   */
+  #someoneMayHear(reason: string): boolean {
+    return this.registered || this.#parts.probed() || reason === 'SIGTERM';
+  }
+}
+
+function failed(reports: readonly CheckReport[]): readonly CheckReport[] {
+  return reports.filter(({ status }) => status === 'fail');
+}

@@ -1,0 +1,107 @@
+import { systemClock } from './clock.js';
+import type { Clock, Timer } from './clock.js';
+
+/** An entry of a TimerQueue or a DeadlineWheel: extend it with the state that `expire` needs, which spares a closure for each. */
+export abstract class QueuedTimer implements Timer {
+  /** @internal */
+  queuedIn: TimerQueue | undefined = undefined;
+  /** @internal */
+  before: QueuedTimer | undefined = undefined;
+  /** @internal */
+  after: QueuedTimer | undefined = undefined;
+  /** @internal When its turn in the queue comes. */
+  turn = 0;
+  /** @internal When it is over; a queue sets it to its turn. */
+  due = 0;
+
+  /** Called once when the time is over and `cancel` was not called. Must not throw. */
+  abstract expire(): void;
+
+  /** Takes it out at once, whatever it refers to included; idempotent. */
+  cancel(): void {
+    this.queuedIn?.remove(this);
+  }
+}
+
+/**
+ * Timers that share one delay. Each ends after the one that was added before it, so that a linked list holds them in order and
+ * adding or cancelling one is constant work without a timer of Node's (0.4 µs a pair, and most are cancelled).
+ *
+ * The clock has one timer for the head. It is not taken back when the list runs empty, because the next entry will want it:
+ * an idle queue is rid of it one delay after its last entry at the latest. It never keeps the process alive.
+ */
+export class TimerQueue {
+  readonly delayMs: number;
+  readonly #clock: Clock;
+  #head: QueuedTimer | undefined;
+  #tail: QueuedTimer | undefined;
+  #size = 0;
+  #armed = false;
+  readonly #turn: () => void;
+
+  /** @throws RangeError when the delay is not above zero: a queue of none would never let go of its own head. */
+  constructor(delayMs: number, clock: Clock = systemClock) {
+    if (!(delayMs > 0)) throw new RangeError(`TimerQueue delayMs: ${String(delayMs)} is no delay. Give milliseconds above 0.`);
+    this.delayMs = delayMs;
+    this.#clock = clock;
+    this.#turn = () => this.#takeTurns();
+  }
+
+  /** How many entries wait. */
+  get size(): number {
+    return this.#size;
+  }
+
+  /** Lets `entry` expire `delayMs` after `now`. An entry waits in one queue at most. */
+  add(entry: QueuedTimer, now: number = this.#clock.now()): void {
+    entry.due = now + this.delayMs;
+    this.append(entry, now);
+  }
+
+  /** @internal As `add`, for an entry that has a `due` of its own. */
+  append(entry: QueuedTimer, now: number): void {
+    entry.cancel();
+    entry.turn = now + this.delayMs;
+    entry.queuedIn = this;
+    entry.before = this.#tail;
+    if (this.#tail === undefined) this.#head = entry;
+    else this.#tail.after = entry;
+    this.#tail = entry;
+    this.#size++;
+    if (!this.#armed) this.#arm(this.delayMs);
+  }
+
+  /** @internal Called by `entry.cancel()`. */
+  remove(entry: QueuedTimer): void {
+    const { before, after } = entry;
+    if (before === undefined) this.#head = after;
+    else before.after = after;
+    if (after === undefined) this.#tail = before;
+    else after.before = before;
+    entry.queuedIn = entry.before = entry.after = undefined;
+    this.#size--;
+  }
+
+  /** What is done with an entry whose turn has come; it is in no queue any more. */
+  protected onTurn(entry: QueuedTimer, _now: number): void {
+    entry.expire();
+  }
+
+  #arm(delayMs: number): void {
+    this.#armed = true;
+    this.#clock.schedule(Math.ceil(delayMs), this.#turn);
+  }
+
+  #takeTurns(): void {
+    this.#armed = false;
+    const now = this.#clock.now();
+    try {
+      for (let head = this.#head; head !== undefined && head.turn <= now; head = this.#head) {
+        this.remove(head);
+        this.onTurn(head, now);
+      }
+    } finally {
+      if (this.#head !== undefined && !this.#armed) this.#arm(this.#head.turn - now);
+    }
+  }
+}

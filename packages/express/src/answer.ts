@@ -1,0 +1,39 @@
+import type { NextFunction, Request, Response } from 'express';
+import type { Reply } from '@ferrule/core';
+import { writeReply } from '@ferrule/core/adapter';
+import type { Exchange } from '@ferrule/core/adapter';
+
+const PENDING = Symbol('ferrule.pending');
+
+/** A response that waits for the app's error middleware: what it is sent when none of them answers. */
+type PendingResponse = Response & { [PENDING]?: Reply };
+
+/** Express' request as an exchange. A body is there when a parser of the app ran. */
+export function exchangeOf(req: Request, res: Response, next: NextFunction): Exchange {
+  return { req, res, body: req.body as unknown, next };
+}
+
+/**
+ * Answers with what a route gave. The error behind a 5xx goes on to the app's error middleware first, which may log, report or
+ * answer; `lastAnswer` sends the reply when it did not. What comes after the headers, of a stream or a native handler, goes there too.
+ */
+export async function answer(run: Promise<Reply>, exchange: Exchange, res: Response, next: NextFunction): Promise<void> {
+  const fail = (error: unknown): void => next(error ?? new Error(`${String(error)} was thrown`));
+  let reply: Reply;
+  try {
+    reply = await run;
+  } catch (error) {
+    return fail(error);
+  }
+  if (reply.sent) return void exchange.work?.catch(fail);
+  if (reply.error !== undefined && reply.status >= 500) {
+    (res as PendingResponse)[PENDING] = reply;
+    return fail(reply.error);
+  }
+  writeReply(res, reply, exchange.req.method!, fail);
+}
+
+/** The reply that a route has made already for an error that now arrives at the end of the error middleware. */
+export function pendingReply(res: Response): Reply | undefined {
+  return (res as PendingResponse)[PENDING];
+}

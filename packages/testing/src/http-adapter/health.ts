@@ -1,0 +1,84 @@
+import assert from 'node:assert/strict';
+import { get } from '@ferrule/core';
+import { requestBytes } from '../raw-http.js';
+import { deferred, stageCase } from './stage.js';
+import type { HttpAdapterCase } from './stage.js';
+
+export const healthCases: readonly HttpAdapterCase[] = [
+  stageCase('every service answers its four health paths, with a query and a slash at the end too', async (stage) => {
+    const service = await stage.start({ routes: [] });
+    for (const target of ['/health', '/health/live', '/health/ready', '/health/startup', '/health/', '/health/ready?verbose=1']) {
+      const reply = await stage.ask(service, 'GET', target);
+      assert.deepEqual(
+        [reply.status, reply.json(), reply.header('cache-control'), reply.header('x-content-type-options')],
+        [200, { status: 'pass' }, 'no-store', 'nosniff'],
+        target,
+      );
+      assert.match(reply.header('content-type')!, /^application\/health\+json/);
+    }
+  }),
+  stageCase('HEAD of a health path has status and fields of GET and no body; another method is 405 with Allow', async (stage) => {
+    const connection = await stage.connect(await stage.start({ routes: [] }));
+    connection.send(requestBytes('GET', '/health/live'));
+    const full = await connection.reply();
+    connection.send(requestBytes('HEAD', '/health/live'));
+    const bare = await connection.reply('HEAD');
+    assert.deepEqual([bare.status, bare.header('content-length')], [200, full.header('content-length')]);
+    connection.send(requestBytes('POST', '/health/live', {}, 'x'));
+    const refused = await connection.reply();
+    assert.deepEqual([refused.status, refused.header('allow')], [405, 'GET, HEAD']);
+  }),
+  stageCase("health is answered before the app's authentication, parsers and logs", async (stage) => {
+    const app = stage.subject.createApp();
+    const logged: string[] = [];
+    app.use((exchange) => {
+      logged.push(exchange.req.url!);
+      exchange.answer(401, 'who are you');
+    });
+    const service = await stage.start({ routes: [get('/ours', () => 'ours')], app });
+    assert.equal((await stage.ask(service, 'GET', '/health/ready')).status, 200);
+    assert.equal((await stage.ask(service, 'GET', '/ours')).status, 401);
+    assert.deepEqual(logged, ['/ours']);
+  }),
+  stageCase('a path that only looks like a health path is none, so that it opens no way around authentication', async (stage) => {
+    const app = stage.subject.createApp();
+    app.use((exchange) => exchange.answer(401, 'who are you'));
+    const service = await stage.start({ routes: [], app });
+    for (const target of ['/healthy', '/health/../admin', '//health', '/health//live', '/health/live/x', '/%68ealth', '/health/live;x=1']) {
+      assert.equal((await stage.ask(service, 'GET', target)).status, 401, target);
+    }
+  }),
+  stageCase('a failing check makes ready 503 with Retry-After and nothing else in the body; live stays 200', async (stage) => {
+    const service = await stage.start({ routes: [] });
+    service.monitor.add({ name: 'database', run: () => Promise.reject(new Error('hunter2')) });
+    const ready = await stage.ask(service, 'GET', '/health/ready');
+    assert.deepEqual([ready.status, ready.json()], [503, { status: 'fail' }]);
+    assert.match(ready.header('retry-after') ?? '', /^[1-9]\d*$/);
+    assert.equal((await stage.ask(service, 'GET', '/health/live')).status, 200);
+  }),
+  stageCase('a failing check that is not critical leaves ready at 200, with warn', async (stage) => {
+    const service = await stage.start({ routes: [] });
+    service.monitor.add({ name: 'cache', critical: false, run: () => Promise.reject(new Error('cold')) });
+    const ready = await stage.ask(service, 'GET', '/health/ready');
+    assert.deepEqual([ready.status, ready.json()], [200, { status: 'warn' }]);
+  }),
+  stageCase('a hundred probes at once run a check once', async (stage) => {
+    const service = await stage.start({ routes: [] });
+    const answer = deferred();
+    const asked = deferred();
+    let runs = 0;
+    service.monitor.add({
+      name: 'database',
+      run: () => {
+        runs++;
+        asked.resolve();
+        return answer.promise;
+      },
+    });
+    const probes = Array.from({ length: 100 }, () => stage.ask(service, 'GET', '/health/ready'));
+    await asked.promise;
+    answer.resolve();
+    for (const { status } of await Promise.all(probes)) assert.equal(status, 200);
+    assert.equal(runs, 1);
+  }),
+];

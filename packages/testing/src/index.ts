@@ -1,0 +1,21 @@
+// time and randomness
+export { manualClock } from './manual-clock.js';
+export type { ManualClock, ManualClockOptions } from './manual-clock.js';
+export { seededRandom } from './seeded-random.js';
+
+// the network
+export { rawConnection, rawRequest, requestBytes } from './raw-http.js';
+export type { RawConnection, RawHead, RawReply, RawTarget } from './raw-http.js';
+export { answers, scriptedUpstream } from './scripted-upstream.js';
+export type { RecordedRequest, ScriptedAnswer, ScriptedStep, ScriptedUpstream } from './scripted-upstream.js';
+export { tcpProxy } from './tcp-proxy.js';
+export type { TcpProxy } from './tcp-proxy.js';
+
+// conformance
+export { conformanceCase, skipReason } from './conformance.js';
+export type { ConformanceCase, ConformanceSubject, Defer } from './conformance.js';
+export { registryCases } from './registry-cases.js';
+export type { OpenRegistry, RegistrySubject } from './registry-cases.js';
+export { httpAdapterCases } from './http-adapter/cases.js';
+export type { HttpAdapterCase } from './http-adapter/stage.js';
+export type { ForeignApp, ForeignExchange, ForeignMiddleware, HttpAdapterSubject } from './http-adapter/subject.js';

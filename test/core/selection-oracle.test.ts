@@ -1,0 +1,435 @@
+import { expect } from 'chai';
+import { fc } from '../support/fast-check.js';
+import { createSelector, ejector, leastPending, p2c, roundRobin } from '@ferrule/core';
+import type { Instance, ServiceError } from '@ferrule/core';
+import type { Endpoint, Lease, Outcome } from '@ferrule/core/adapter';
+import type { ManualClock } from '@ferrule/testing';
+import { seededRandom } from '@ferrule/testing';
+import { ScriptedDirectory, instance, outbound, pinned } from './selection-fixtures.js';
+
+/**
+ * Random lists, picks, tried-sets, results and pauses, against an oracle that keeps every result for ever, knows no index and no heap,
+ * and works everything out again by scanning. Only what the rules say is shared: the numbers of the ejector's defaults.
+ */
+interface Known {
+  instance: Instance;
+  state: 'ready' | 'overloaded' | 'ejected' | 'half-open' | 'probing';
+  until: number;
+  inARow: number;
+  results: { at: number; ok: boolean }[];
+  era: object;
+  refused: boolean;
+  doublings: number;
+  returnedAt: number;
+  waiting: number;
+  open: number;
+}
+
+interface Running {
+  lease: Lease;
+  of: Known;
+  era: object;
+  probe: boolean;
+  answered: boolean;
+}
+
+class Oracle {
+  known = new Map<string, Known>();
+
+  apply(list: readonly Instance[]): void {
+    const before = this.known;
+    this.known = new Map();
+    for (const one of list) {
+      const key = `${one.id}@${one.port}`;
+      const kept = before.get(key);
+      if (kept !== undefined) kept.instance = one;
+      this.known.set(
+        key,
+        kept ?? {
+          instance: one,
+          state: 'ready',
+          until: 0,
+          inARow: 0,
+          results: [],
+          era: {},
+          refused: false,
+          doublings: 0,
+          returnedAt: 0,
+          waiting: 0,
+          open: 0,
+        },
+      );
+    }
+  }
+
+  pass(now: number): void {
+    for (const one of this.known.values()) {
+      if (one.until > now) continue;
+      if (one.state === 'overloaded') one.state = 'ready';
+      if (one.state === 'probing') one.era = {};
+      if (one.state === 'probing' || one.state === 'ejected') one.state = 'half-open';
+    }
+  }
+
+  /** Those that may be picked, by the rules of readiness and panic. */
+  pickable(): Known[] {
+    const members = [...this.known.values()].filter((one) => one.instance.weight !== 0);
+    const ready = members.filter((one) => one.state === 'ready' && one.instance.status !== 'fail');
+    const listening = members.filter((one) => !one.refused);
+    if (ready.length > 0 && ready.length * 2 >= listening.length) return ready;
+    return listening.length > 0 ? listening : members;
+  }
+
+  due(): Known[] {
+    return [...this.known.values()].filter((one) => one.state === 'half-open' && one.instance.weight !== 0 && one.instance.status !== 'fail');
+  }
+
+  ok(running: Running, now: number): void {
+    const { of } = running;
+    if (!this.#counts(running)) return;
+    if (of.state === 'ready' || of.state === 'overloaded') {
+      of.inARow = 0;
+      of.results.push({ at: now, ok: true });
+      return;
+    }
+    of.state = 'ready';
+    of.refused = false;
+    of.returnedAt = now;
+  }
+
+  failed(running: Running, outcome: Outcome, now: number): void {
+    const { of, probe } = running;
+    if (!this.#counts(running)) return;
+    const refused = outcome.kind === 'refused';
+    const pauseMs = Math.min(outcome.retryAfterMs ?? 0, 30_000);
+    if (of.state !== 'ready' && of.state !== 'overloaded') {
+      if (!probe || of.state !== 'probing') return;
+      if (pauseMs > 0) {
+        of.state = 'ejected';
+        of.until = now + pauseMs;
+      } else {
+        this.#eject(of, refused, now);
+      }
+      return;
+    }
+    of.results.push({ at: now, ok: false });
+    if (outcome.kind !== 'overload') of.inARow++;
+    let all = 0;
+    let good = 0;
+    for (const { at, ok } of of.results) {
+      const counts = Math.exp((at - now) / 10_000);
+      all += counts;
+      if (ok) good += counts;
+    }
+    if (of.inARow >= 5 || (all >= 20 && good / all < 0.8)) {
+      const others = [...this.known.values()];
+      const out = others.filter((one) => !['ready', 'overloaded'].includes(one.state));
+      const listening = others.length - out.filter((one) => one.refused).length;
+      const most = Math.max(Math.floor(listening / 2), listening > 1 ? 1 : 0);
+      if (refused || out.filter((one) => !one.refused).length < most) {
+        of.doublings = Math.max(0, of.doublings - Math.floor((now - of.returnedAt) / 10_000));
+        this.#eject(of, refused, now);
+        return;
+      }
+    }
+    if (pauseMs > 0) {
+      of.until = of.state === 'overloaded' ? Math.max(of.until, now + pauseMs) : now + pauseMs;
+      of.state = 'overloaded';
+    }
+  }
+
+  cancelled(running: Running, now: number): void {
+    if (!this.#counts(running) || !running.probe || running.of.state !== 'probing') return;
+    running.of.state = 'half-open';
+    running.of.until = now;
+  }
+
+  #counts({ of, era }: Running): boolean {
+    return of.era === era && [...this.known.values()].includes(of);
+  }
+
+  #eject(one: Known, refused: boolean, now: number): void {
+    one.state = 'ejected';
+    one.until = now + Math.min(5_000 * 2 ** one.doublings, 300_000);
+    if (5_000 * 2 ** one.doublings < 300_000) one.doublings++;
+    one.refused = refused;
+    one.era = {};
+    one.inARow = 0;
+    one.results = [];
+  }
+}
+
+/** chai's `expect` costs ten times what the selector does, and this is asked a hundred thousand times. */
+function ensure(holds: boolean, what: string): void {
+  if (!holds) throw new Error(`It was to be: ${what}`);
+}
+
+function panics(pickable: readonly Known[]): boolean {
+  return pickable.some((one) => one.state !== 'ready' || one.instance.status === 'fail');
+}
+
+type Command =
+  | { readonly do: 'list'; readonly keep: number; readonly add: number; readonly change: number }
+  | { readonly do: 'pick'; readonly times: number; readonly tried: number; readonly safe: boolean }
+  | { readonly do: 'end'; readonly which: number; readonly times: number; readonly outcome: Outcome; readonly headers: boolean }
+  | { readonly do: 'break'; readonly which: number; readonly outcome: Outcome }
+  | { readonly do: 'wait'; readonly ms: number };
+
+const OUTCOMES: readonly Outcome[] = [
+  { kind: 'ok', status: 200 },
+  { kind: 'ok', status: 404 },
+  { kind: 'error', status: 500 },
+  { kind: 'error', status: 503 },
+  { kind: 'transport' },
+  { kind: 'refused' },
+  { kind: 'timeout' },
+  { kind: 'cancelled' },
+  { kind: 'overload', status: 429, retryAfterMs: 1_500 },
+  { kind: 'overload', status: 503, retryAfterMs: 90_000 },
+  { kind: 'overload', status: 429 },
+];
+
+const commands = fc.array(
+  fc.oneof(
+    {
+      weight: 2,
+      arbitrary: fc.record({
+        do: fc.constant('list' as const),
+        keep: fc.double({ min: 0, max: 1, noNaN: true }),
+        add: fc.nat(6),
+        change: fc.double({ min: 0, max: 0.6, noNaN: true }),
+      }),
+    },
+    {
+      weight: 8,
+      arbitrary: fc.record({ do: fc.constant('pick' as const), times: fc.integer({ min: 1, max: 12 }), tried: fc.nat(4), safe: fc.boolean() }),
+    },
+    {
+      weight: 8,
+      arbitrary: fc.record({
+        do: fc.constant('end' as const),
+        which: fc.nat(),
+        times: fc.integer({ min: 1, max: 8 }),
+        outcome: fc.constantFrom(...OUTCOMES),
+        headers: fc.boolean(),
+      }),
+    },
+    // One endpoint that keeps failing, however it came to be chosen: without these, random results would hardly ever eject.
+    { weight: 4, arbitrary: fc.record({ do: fc.constant('break' as const), which: fc.nat(), outcome: fc.constantFrom(...OUTCOMES.slice(2, 7)) }) },
+    { weight: 4, arbitrary: fc.record({ do: fc.constant('wait' as const), ms: fc.oneof(fc.nat(50), fc.nat(7_000), fc.nat(400_000)) }) },
+  ),
+  { minLength: 5, maxLength: 60, size: 'max' },
+);
+
+/** Nothing here waits for timers, so that time may simply be set. */
+function settableClock(): Pick<ManualClock, 'now' | 'wallTime' | 'schedule'> & { time: number } {
+  const clock = { time: 0, now: () => clock.time, wallTime: () => clock.time, schedule: () => ({ cancel() {} }) };
+  return clock;
+}
+
+/** What the runs have met, so that a test that never gets anywhere is noticed. */
+const met = { ejected: 0, refused: 0, probes: 0, panics: 0, tried: 0, allTried: 0, overloaded: 0, picks: 0, largest: 0 };
+
+type Kind = 'p2c' | 'round robin' | 'one that keeps to an endpoint';
+const KINDS: readonly Kind[] = ['p2c', 'round robin', 'one that keeps to an endpoint'];
+
+function run(kind: Kind, size: number, seed: number, script: readonly Command[]): void {
+  const clock = settableClock();
+  const random = seededRandom(seed);
+  const directory = new ScriptedDirectory();
+  // It makes ejections common where a list is so long that chance hardly ever picks an endpoint twice.
+  const keeping = pinned('');
+  const balancer = kind === 'p2c' ? p2c({ load: leastPending(), random }) : kind === 'round robin' ? roundRobin({ random }) : keeping;
+  const selector = createSelector({ service: 'orders', directory, balancer, ejector: ejector({ jitter: 0, slowStart: 0 }), clock, random });
+  const oracle = new Oracle();
+  const ours = new Map<Endpoint, Known>();
+  const running: Running[] = [];
+  let made = 0;
+  /** Who had a turn since the pickable ones last changed: round robin may not come back to one before all had theirs. */
+  let rotation: { key: string; seen: Known[] } = { key: '', seen: [] };
+
+  const publish = (list: readonly Instance[]): void => {
+    oracle.apply(list);
+    directory.publish(list);
+  };
+  const fresh = (): Instance => instance(`n${made}`, { port: 10_000 + made++ });
+
+  const pick = (triedCount: number, safe: boolean): Running | undefined => {
+    oracle.pass(clock.time);
+    const pickable = oracle.pickable();
+    const due = oracle.due();
+    const tried =
+      triedCount === 0
+        ? []
+        : [...ours]
+            .filter(([, known]) => pickable.includes(known))
+            .slice(0, triedCount)
+            .map(([endpoint]) => endpoint);
+    const call = outbound({ method: safe ? 'GET' : 'POST', tried, attempt: tried.length > 0 ? 2 : 1 });
+    let lease: Lease;
+    try {
+      lease = selector.select(call) as Lease;
+    } catch (error) {
+      expect((error as ServiceError).reason).to.equal('NO_ENDPOINT');
+      expect(pickable).to.have.length(0);
+      return undefined;
+    }
+    met.picks++;
+    const { endpoint } = lease;
+    const known = oracle.known.get(`${endpoint.id}@${endpoint.instance.port}`)!;
+    ensure(known !== undefined, 'an endpoint of the list');
+    ensure((ours.get(endpoint) ?? known) === known, 'one endpoint for one instance');
+    ensure(endpoint.instance === known.instance, 'the instance as it was published last');
+    ours.set(endpoint, known);
+
+    const mayProbe = tried.length === 0 && due.some((one) => safe || clock.time - one.until >= 1_000);
+    const probe = mayProbe && due.includes(known);
+    if (mayProbe && safe) ensure(probe, 'a safe first attempt probes who is due');
+    if (probe) {
+      met.probes++;
+      known.state = 'probing';
+      known.until = clock.time + 5_500;
+    } else {
+      ensure(pickable.includes(known), 'one that may be picked');
+      checkChoice(known, pickable, tried);
+    }
+    known.waiting++;
+    known.open++;
+    const started: Running = { lease, of: known, era: known.era, probe, answered: false };
+    running.push(started);
+    return started;
+  };
+
+  const checkChoice = (known: Known, pickable: readonly Known[], tried: readonly Endpoint[]): void => {
+    if (tried.length > 0) {
+      met.tried++;
+      const triedKnown = tried.map((endpoint) => ours.get(endpoint)!);
+      const untried = pickable.filter((one) => !triedKnown.includes(one));
+      if (untried.length > 0) ensure(untried.includes(known), 'an untried one');
+      else met.allTried++;
+      rotation = { key: '', seen: [] };
+      return;
+    }
+    if (kind === 'p2c' && pickable.length > 1) {
+      const others = pickable.filter((one) => one !== known);
+      ensure(
+        others.some((one) => one.waiting >= known.waiting),
+        'not the one most loaded of all',
+      );
+    }
+    if (kind === 'round robin') {
+      follow();
+      if (rotation.seen.length === pickable.length) rotation.seen = [];
+      ensure(!rotation.seen.includes(known), 'a turn for each before the next round');
+      rotation.seen.push(known);
+    }
+  };
+
+  const follow = (): void => {
+    const pickable = oracle.pickable();
+    const key = `${panics(pickable)} ${pickable.map((one) => one.instance.id).join()}`;
+    if (key !== rotation.key) rotation = { key, seen: [] };
+  };
+
+  const end = (one: Running, outcome: Outcome, headers: boolean): void => {
+    running.splice(running.indexOf(one), 1);
+    oracle.pass(clock.time);
+    selector.endpoints();
+    const { of } = one;
+    of.waiting--;
+    of.open--;
+    const works = outcome.kind === 'ok';
+    if (headers && (works || outcome.kind === 'error')) {
+      one.lease.answered(outcome.status!);
+      if (works) oracle.ok(one, clock.time);
+    }
+    one.lease.end(outcome);
+    one.lease.end({ kind: 'refused' });
+    if (outcome.kind === 'cancelled') {
+      oracle.cancelled(one, clock.time);
+    } else if (!works) {
+      oracle.failed(one, outcome, clock.time);
+    } else if (!headers) {
+      oracle.ok(one, clock.time);
+    }
+    follow();
+    if (of.state === 'ejected') met.ejected++;
+    if (of.refused) met.refused++;
+    if (of.state === 'overloaded') met.overloaded++;
+  };
+
+  publish(Array.from({ length: size }, fresh));
+  met.largest = Math.max(met.largest, size);
+  const first = pick(0, true); // it begins to watch with the first one
+  if (first !== undefined) end(first, { kind: 'cancelled' }, false);
+  for (const command of script) {
+    if (command.do === 'wait') clock.time += command.ms;
+    if (command.do === 'list') {
+      const kept = [...oracle.known.values()].map((one) => one.instance).filter(() => random() < command.keep);
+      const changed = kept.map((one) => {
+        if (random() >= command.change) return one;
+        const draw = random();
+        if (draw < 0.3) return { ...one, weight: one.weight === 0 ? 1 : 0 };
+        if (draw < 0.6) return { ...one, status: one.status === 'fail' ? ('pass' as const) : ('fail' as const) };
+        return draw < 0.8 ? { ...one, port: 10_000 + made++ } : { ...one, metadata: { build: String(made++) } };
+      });
+      publish([...changed, ...Array.from({ length: command.add }, fresh)]);
+    }
+    if (command.do === 'pick') for (let time = 0; time < command.times; time++) pick(command.tried, command.safe);
+    if (command.do === 'end') {
+      for (let time = 0; time < command.times && running.length > 0; time++)
+        end(running[(command.which + time) % running.length]!, command.outcome, command.headers);
+    }
+    if (command.do === 'break' && oracle.known.size > 0) {
+      const victim = [...oracle.known.values()][command.which % oracle.known.size]!;
+      keeping.target = victim.instance.id;
+      for (let time = 0; time < 12; time++) {
+        const one = pick(0, false);
+        if (one !== undefined) end(one, one.of === victim ? command.outcome : OUTCOMES[0]!, false);
+      }
+      for (const one of running.filter(({ of }) => of === victim)) end(one, command.outcome, false);
+    }
+    check();
+  }
+  for (const one of [...running]) end(one, OUTCOMES[0]!, false);
+  check();
+
+  function check(): void {
+    oracle.pass(clock.time);
+    follow();
+    const pickable = oracle.pickable();
+    if (panics(pickable)) met.panics++;
+    const expected = [...oracle.known.values()]
+      .map((one) => `${one.instance.id} ${one.waiting} ${one.open} ${one.instance.status === 'fail' ? 'failing' : one.state}`)
+      .sort();
+    const actual = selector
+      .endpoints()
+      .map(({ id, waiting, open, state }) => `${id} ${waiting} ${open} ${state}`)
+      .sort();
+    if (actual.join() !== expected.join()) expect(actual).to.deep.equal(expected);
+  }
+}
+
+describe('selection against a brute-force oracle', function () {
+  this.timeout(60_000);
+
+  for (const kind of KINDS) {
+    it(`${kind}: only who may be picked is picked, states and counts are exact, up to 12 endpoints`, () => {
+      fc.assert(
+        fc.property(fc.integer({ min: 0, max: 12 }), fc.integer(), commands, (size, seed, script) => run(kind, size, seed, script)),
+        { numRuns: 200 },
+      );
+    });
+
+    it(`${kind}: the same with up to 5,000 endpoints`, () => {
+      fc.assert(
+        fc.property(fc.integer({ min: 0, max: 2_000 }), fc.integer(), commands, (fewer, seed, script) => run(kind, 5_000 - fewer, seed, script)),
+        { numRuns: 5 },
+      );
+    });
+  }
+
+  it('has met everything that it is about', () => {
+    for (const [what, times] of Object.entries(met)) expect(times, what).to.be.above(what === 'largest' ? 4_900 : 100);
+  });
+});
