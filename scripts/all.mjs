@@ -47,7 +47,10 @@ if (await step('install and build', script('build'))) {
   await step('format', script('format', ['--check']));
   await step('lint', script('lint'));
   await step('packages', script('check-packages'));
+  await step('API reports', script('api', ['--check']));
+  await step('packed packages', script('check-packed'));
   await step('lock file', script('check-lock'));
+  await step('Consul agent', script('consul', ['--fetch']));
   await step(`tests on Node ${process.versions.node}, with coverage`, tests({ coverage: true }));
   let node;
   if (await step('Node 24 from npm', async () => (node = await node24()) !== undefined)) {

@@ -41,10 +41,21 @@ describe('readme-blocks', () => {
         mode: 'run',
         expect: 'listening',
         after: undefined,
+        with: undefined,
         code: "import { get } from '@ferrule/core';\n",
       },
-      { file: 'README.md', line: 9, name: 'client', language: 'js', mode: 'check', expect: undefined, after: 'server', code: 'get();\n' },
-      { file: 'README.md', line: 13, name: 'idea', language: 'ts', mode: 'skip', expect: undefined, after: undefined, code: '…\n' },
+      {
+        file: 'README.md',
+        line: 9,
+        name: 'client',
+        language: 'js',
+        mode: 'check',
+        expect: undefined,
+        after: 'server',
+        with: undefined,
+        code: 'get();\n',
+      },
+      { file: 'README.md', line: 13, name: 'idea', language: 'ts', mode: 'skip', expect: undefined, after: undefined, with: undefined, code: '…\n' },
     ]);
     expect(unmarkedBlocks('README.md', TEXT)).to.deep.equal([]);
   });
@@ -95,7 +106,7 @@ describe('the guides', () => {
       encoding: 'utf8',
     });
     complaints = stdout;
-    for (const block of blocks) if (block.mode === 'run') running.set(block.name, runProgram(block));
+    for (const block of blocks) if (block.mode === 'run') running.set(block.name, runProgram(block, blocks));
   });
 
   it('are there', () => {
@@ -141,32 +152,58 @@ interface Ended {
   readonly output: string;
 }
 
-/** Runs until it ends by itself, or, once it has printed what is expected, until it has ended on SIGTERM as a service does. */
-function runProgram(block: Block): Promise<Ended> {
-  return new Promise((resolve) => {
-    // A directory for temporary files of its own, where the default registry lies: it meets no service of another program.
-    const temporary = join(folder, 'tmp', block.name);
-    mkdirSync(temporary, { recursive: true });
-    const child = spawn(process.execPath, [join(folder, 'dist', `${block.name}.js`)], { cwd: folder, env: { ...process.env, TMPDIR: temporary } });
-    const watchdog = setTimeout(() => child.kill('SIGKILL'), 25_000);
-    let output = '';
-    let told = false;
-    const collect = (chunk: Buffer): void => {
-      output += String(chunk);
-      if (told || block.expect === undefined || !output.includes(block.expect)) return;
-      told = true; // a second signal would end it at once
-      child.kill('SIGTERM');
-    };
-    child.stdout.on('data', collect);
-    child.stderr.on('data', collect);
-    const ended = (code: number | null): void => {
+/**
+ * Runs until it ends by itself, or, once it has printed what is expected, until it has ended on SIGTERM as a service does.
+ * A program that another one runs beside is started first, in the same directory for temporary files, where the default registry lies,
+ * and meets no service of others.
+ */
+async function runProgram(block: Block, all: readonly Block[]): Promise<Ended> {
+  const temporary = join(folder, 'tmp', block.name);
+  mkdirSync(temporary, { recursive: true });
+  const companion = all.find(({ name }) => name === block.with);
+  if (companion === undefined) return start(block, temporary).ended;
+  const server = start(companion, temporary, 'stays');
+  await server.printed;
+  const result = await start(block, temporary, 'stays').ended; // it ends by itself
+  server.stop();
+  const { code, output } = await server.ended;
+  return code === 0 ? result : { code, output: `${result.output}\nbeside it:\n${output}` };
+}
+
+interface Running {
+  /** Settles when it has printed what is expected, or has ended. */
+  readonly printed: Promise<void>;
+  readonly ended: Promise<Ended>;
+  stop(): void;
+}
+
+function start(block: Block, temporary: string, afterPrint: 'ends' | 'stays' = 'ends'): Running {
+  const child = spawn(process.execPath, [join(folder, 'dist', `${block.name}.js`)], { cwd: folder, env: { ...process.env, TMPDIR: temporary } });
+  const watchdog = setTimeout(() => child.kill('SIGKILL'), 25_000);
+  let output = '';
+  let told = false;
+  let hasPrinted!: () => void;
+  const printed = new Promise<void>((resolve) => (hasPrinted = resolve));
+  const collect = (chunk: Buffer): void => {
+    output += String(chunk);
+    if (told || block.expect === undefined || !output.includes(block.expect)) return;
+    told = true; // a second signal would end it at once
+    hasPrinted();
+    if (afterPrint === 'ends') child.kill('SIGTERM');
+  };
+  child.stdout.on('data', collect);
+  child.stderr.on('data', collect);
+  const ended = new Promise<Ended>((resolve) => {
+    const end = (code: number | null): void => {
       clearTimeout(watchdog);
+      hasPrinted();
       resolve({ code, output });
     };
     child.once('error', (error) => {
       output += String(error);
-      ended(null);
+      end(null);
     });
-    child.once('close', ended);
+    child.once('close', end);
   });
+  return { printed, ended, stop: () => void child.kill('SIGTERM') };
 }

@@ -75,7 +75,7 @@ const rows: Readonly<Record<string, () => Row>> = {
       after: () => void expect(exporter.getFinishedSpans().map(({ name }) => name)).to.deep.equal(['GET /x']),
     };
   },
-  'errors→replies': () => ({ wrappers: [] }),
+  errors: () => ({ wrappers: [] }),
 };
 
 /** A service of one route, `GET /x`, behind an app that answers what our routes decline. */

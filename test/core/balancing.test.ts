@@ -114,7 +114,7 @@ describe('p2c', () => {
   });
 
   it('refuses what is no load', () => {
-    expect(() => p2c({ load: 'latency' as never })).to.throw(TypeError, 'p2c load: latency is no load');
+    expect(() => p2c({ load: 'latency' as never })).to.throw(TypeError, 'p2c load: "latency" has no fleet(). Give relativeLatency()');
   });
 });
 

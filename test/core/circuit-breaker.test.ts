@@ -209,6 +209,24 @@ describe('circuitBreaker', () => {
     call.abort(reason);
     return call;
   };
+  it('a verdict that throws counts as failed; the caller gets the error of the call, and the trial its permit', async () => {
+    const bug = (): never => {
+      throw new Error('bug in the verdict');
+    };
+    const { clock, breaker, start } = rig({ minimumCalls: 1, trials: 1, verdict: bug });
+    const failed = await start();
+    await failed!('fails'); // it rejects with what the work threw, or the rig would say so
+    expect(breaker.state).to.equal('open');
+    clock.ms += 5_000;
+    await (await start())!('fails');
+    expect(breaker.state).to.equal('open');
+    clock.ms += 10_000;
+    expect(await start(), 'a trial is let through').to.not.equal(undefined);
+
+    const around = guard(() => Promise.reject(away), circuitBreaker({ verdict: bug }));
+    expect(await around().catch((error: unknown) => error)).to.equal(away);
+  });
+
   for (const [what, error, verdict, call] of [
     ['5xx', new ServiceError('INTERNAL', 'broken'), 'failed'],
     ['a timeout', new ServiceError('DEADLINE_EXCEEDED', 'slow', { reason: 'TIMEOUT' }), 'failed'],
@@ -320,7 +338,7 @@ describe('circuitBreaker', () => {
     [{ minimumCalls: 0 }, 'circuitBreaker minimumCalls: 0'],
     [{ openFor: '90s', maxOpenFor: '60s' }, 'circuitBreaker maxOpenFor: 60000 ms is below openFor'],
     [{ trials: 0 }, 'circuitBreaker trials: 0'],
-    [{ on: 'event' }, 'circuitBreaker on: event is no function'],
+    [{ on: 'event' }, 'circuitBreaker on: "event" is no function'],
     [{ timeout: 10 }, 'circuitBreaker: there is no option "timeout"'],
   ] as const) {
     it(`refuses at construction: ${message}`, () => {

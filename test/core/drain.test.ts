@@ -15,7 +15,7 @@ import type { Call, Logger } from '@ferrule/core';
 import { ServerHost, createMountable, systemClock, writeReply } from '@ferrule/core/adapter';
 import type { Clock } from '@ferrule/core/adapter';
 import { manualClock, rawConnection, rawRequest, requestBytes } from '@ferrule/testing';
-import { Work, drainCases } from '../support/drain-cases.js';
+import { LARGE, Work, drainCases } from '../support/drain-cases.js';
 
 const health = (req: IncomingMessage, res: ServerResponse): boolean => {
   if (req.url !== '/health/live') return false;
@@ -32,6 +32,7 @@ function hostOf(listener: RequestListener, { clock = systemClock, logger = silen
 function listenerFor(work: Work): RequestListener {
   return (req, res) => {
     if (req.url === '/slow') void work.hold().then(() => res.end('slow'));
+    else if (req.url === '/large') res.end(work.large());
     else if (req.url === '/stream') void work.stream(res);
     else if (req.url === '/body') req.on('end', () => res.end('read')).resume();
     else res.end('quick');
@@ -99,6 +100,7 @@ describe('ServerHost', () => {
     [{ port: 65_536 }, /port: 65536/],
     [{ port: -1 }, /port: -1/],
     [{ server: { keepAliveTimeout: -1 } }, /keepAliveTimeout: -1/],
+    [{ server: { stallTimeout: -1 } }, /stallTimeout: -1/],
     [{ server: { headersTimeout: 40_000 } }, /headersTimeout: 40000 ms is above requestTimeout \(30000 ms\)/],
     [{ server: { maxConnections: 1.5 } }, /maxConnections: 1.5/],
   ] as const) {
@@ -223,6 +225,76 @@ describe('ServerHost', () => {
     await clock.advance(51);
     await silent.closed;
     await closed;
+    expect(clock.pending).to.equal(0);
+  });
+
+  it('looks after requests with Expect that the app takes with a listener of its own', async () => {
+    const work = new Work();
+    const server = createServer((_req, res) => void work.hold().then(() => res.end('read')));
+    server.on('checkContinue', (req: IncomingMessage, res: ServerResponse) => {
+      res.writeContinue();
+      server.emit('request', req, res);
+    });
+    server.on('checkExpectation', (_req: IncomingMessage, res: ServerResponse) => void work.hold().then(() => res.end('as you like')));
+    const host = hostOf(() => expect.fail('the app has listeners of its own'));
+    host.attach(server);
+    const address = await listening(server);
+    const connections = [];
+    for (const expectation of ['100-continue', 'tea']) {
+      const connection = await rawConnection(address);
+      connection.send(requestBytes('GET', '/', { expect: expectation }));
+      await work.entered();
+      connections.push(connection);
+    }
+    expect(host.open).to.equal(2);
+    const closed = host.close();
+    work.release();
+    const replies = await Promise.all(connections.map((connection) => connection.reply()));
+    expect(replies.map((reply) => [reply.text, reply.header('connection')])).to.deep.equal([
+      ['read', 'close'],
+      ['as you like', 'close'],
+    ]);
+    await closed;
+  });
+
+  it('cuts a client that takes nothing of its reply for a minute, and neither a slow one nor a stream that has nothing to send', async () => {
+    const clock = manualClock();
+    const work = new Work();
+    const host = hostOf(listenerFor(work), { clock });
+    const address = await host.listen({ host: '127.0.0.1' });
+    const open = async (target: string) => {
+      const connection = await rawConnection(address);
+      connection.send(requestBytes('GET', target));
+      return connection;
+    };
+    const quiet = await open('/stream');
+    await quiet.head();
+    await work.entered();
+    const slow = await open('/large');
+    const stalled = await open('/large');
+    for (const { socket } of [slow, stalled]) {
+      await work.entered();
+      socket.pause();
+    }
+    let taken = 0;
+    slow.socket.on('data', (chunk: Buffer) => (taken += chunk.length));
+    for (let look = 0; look < 5; look++) {
+      await clock.advance(15_000);
+      // The slow one takes a piece that lets its server send more.
+      const goal = taken + 2_000_000;
+      slow.socket.resume();
+      while (taken < goal) await once(slow.socket, 'data');
+      slow.socket.pause();
+      await rawRequest(address, requestBytes('GET', '/quick'));
+    }
+    expect(host.open, 'the stalled one is gone').to.equal(2);
+    work.release();
+    expect(String(await quiet.chunk())).to.equal('first ');
+    slow.socket.resume();
+    expect((await slow.reply()).text.length).to.equal(LARGE);
+    stalled.socket.resume();
+    expect((await stalled.reply()).complete).to.equal(false);
+    await host.close();
     expect(clock.pending).to.equal(0);
   });
 

@@ -353,6 +353,12 @@ describe('fileRegistry', () => {
       expect(existsSync(file)).to.equal(true);
     });
 
+    it('of a process that lives is listed at once by a reader that starts after the clock was set ahead', async () => {
+      await open().register(instance('1'));
+      const clock = manualClock({ wallTime: Date.now() + 3_600_000 });
+      expect(idsOf(await now(open({ clock })))).to.equal('1');
+    });
+
     it('is not held to have been silent while this process was stopped itself', async () => {
       await forge({ scope: 'another container' });
       const manual = manualClock({ wallTime: Date.now() });

@@ -8,6 +8,8 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { Readable } from 'node:stream';
 import { buffer, text } from 'node:stream/consumers';
 import { promisify } from 'node:util';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { expect } from 'chai';
 import { Call, ServiceError, Values, httpTransport, isServiceError } from '@ferrule/core';
 import type { CallHeaders, HttpTransportOptions, Reply } from '@ferrule/core';
@@ -60,6 +62,12 @@ async function failureOf(work: Promise<unknown>): Promise<ServiceError> {
 
 const neither = (): never => expect.fail('it did not fail');
 const endOf = (call: Call): Promise<End> => new Promise((resolve) => call.onEnd(resolve));
+
+/** For a test that asks what is kept alive. */
+function collectGarbage(): void {
+  setFlagsFromString('--expose-gc');
+  (runInNewContext('gc') as () => void)();
+}
 
 describe('httpTransport', () => {
   let transport: Transport;
@@ -345,6 +353,26 @@ describe('httpTransport', () => {
       }
     });
 
+    it('refuse a stream that was read since the call was made: nothing would pass for all of it', async () => {
+      await using upstream = await scriptedUpstream();
+      const content = Readable.from([Buffer.from('x')]);
+      await buffer(content);
+      const call = callTo(upstream.origin, { method: 'PUT' });
+      call.values.set(OUTBOUND, { ...call.values.get(OUTBOUND)!, body: { source: undefined, content, contentType: undefined } });
+      await transport.handle(call).then(neither, (error: unknown) => expect(error).to.be.instanceOf(TypeError));
+      expect(upstream.requests).to.have.length(0);
+      expect(call.ended).to.equal(true);
+    });
+
+    it('close what a body function made when nothing of it was sent', async () => {
+      const upstream = await scriptedUpstream();
+      await upstream.close();
+      const made: Readable[] = [];
+      const call = callTo(upstream.origin, { method: 'PUT', body: () => (made.push(new Readable({ read() {} })), made.at(-1)) });
+      expect(await failureOf(transport.handle(call))).to.include({ reason: 'CONNECT_FAILED' });
+      expect(made.map(({ destroyed }) => destroyed)).to.deep.equal([true]);
+    });
+
     it('fail with the error of a body stream that breaks, which is not the fault of the endpoint', async () => {
       await using upstream = await scriptedUpstream(answers.ok());
       const broken = new Error('disk');
@@ -492,6 +520,37 @@ describe('httpTransport', () => {
       expect((await ended).kind).to.equal('failed');
     });
 
+    it('tell of a connection that broke before the call has ended, so that who hears of the end can see how', async () => {
+      await using upstream = await scriptedUpstream(answers.resetMidBody());
+      const call = callTo(upstream.origin, { mode: 'stream' });
+      let seen: unknown;
+      const { body } = (await transport.handle(call)) as Reply<Readable>;
+      const ended = endOf(call).then((end) => end.kind);
+      call.onEnd(() => (seen = body.errored));
+      expect(await failureOf(buffer(body))).to.include({ reason: 'CONNECTION_LOST' });
+      expect(await ended).to.equal('failed');
+      expect(seen).to.include({ reason: 'CONNECTION_LOST' });
+    });
+
+    const bodiless: readonly (readonly [string, ScriptedAnswer])[] = [
+      ['HEAD', { body: 'abc' }],
+      ['GET', { status: 204 }],
+      ['GET', { status: 205 }],
+      ['GET', { status: 304 }],
+      ['GET', { headers: { 'content-length': '0' } }],
+    ];
+    for (const mode of ['stream', 'raw'] as const) {
+      for (const [method, answer] of bodiless) {
+        it(`hold nothing open for a reply without a body: ${mode} ${method} ${answer.status ?? 200}`, async () => {
+          await using upstream = await scriptedUpstream(answer);
+          const call = callTo(upstream.origin, { method, mode });
+          const reply = await transport.handle(call);
+          expect(reply).to.include({ status: answer.status ?? 200, body: undefined });
+          expect(call.ended).to.equal(true);
+        });
+      }
+    }
+
     it('are cancelled when the reader destroys them, and the server hears of it', async () => {
       await using upstream = await scriptedUpstream({ body: 'x', bodyAfter: new Promise(() => {}) });
       const call = callTo(upstream.origin, { mode: 'stream' });
@@ -539,11 +598,47 @@ describe('httpTransport', () => {
         await stop();
       });
 
-      it('are left alone while the reader waits for the server', async () => {
+      it('have lost their connection when nothing comes for 30 s although the reader waits', async () => {
+        let failing: Promise<ServiceError> | undefined;
+        const { call, clock, stop } = await idle(
+          { body: 'never', bodyAfter: new Promise(() => {}) },
+          (stream) => void (failing = failureOf(buffer(stream))),
+        );
+        await clock.advance(29_999);
+        expect(call.ended).to.equal(false);
+        const ended = endOf(call);
+        await clock.advance(1);
+        expect(await failing!).to.include({ code: 'UNAVAILABLE', reason: 'CONNECTION_LOST' });
+        expect((await ended).kind).to.equal('aborted');
+        expect(clock.pending).to.equal(0);
+        await stop();
+      });
+
+      it('give the server its time from when the reader went on', async () => {
+        let reader!: AsyncIterator<Buffer>;
+        const { body, clock, stop } = await idle({ body: 'x'.repeat(1_000), headers: { 'content-length': '2000' } }, async (stream) => {
+          await once(stream, 'readable');
+          reader = stream[Symbol.asyncIterator]();
+        });
+        await clock.advance(29_000);
+        await reader.next();
+        const waiting = failureOf(reader.next());
+        await clock.advance(29_000);
+        expect(body.destroyed).to.equal(false);
+        await clock.advance(1_000);
+        expect(await waiting).to.include({ reason: 'CONNECTION_LOST' });
+        await stop();
+      });
+
+      it('are left alone when they are event streams whose reader waits', async () => {
         let go!: () => void;
         let whole: Promise<Buffer> | undefined;
         const { clock, stop } = await idle(
-          { body: 'late', bodyAfter: new Promise<void>((resolve) => (go = resolve)) },
+          {
+            body: 'late',
+            bodyAfter: new Promise<void>((resolve) => (go = resolve)),
+            headers: { 'content-type': 'text/event-stream; charset=utf-8' },
+          },
           (stream) => void (whole = buffer(stream)),
         );
         await clock.advance(600_000);
@@ -635,6 +730,29 @@ describe('httpTransport', () => {
       expect(upstream.requests.map(({ connection }) => connection)).to.deep.equal([1, 1]);
     });
 
+    it('of those who wait behind an endless stream leaves nothing of them in the queue', async () => {
+      await transport[Symbol.asyncDispose]();
+      make({ connections: 1 });
+      await using upstream = await scriptedUpstream({ body: 'x', bodyAfter: new Promise(() => {}) }, answers.ok());
+      const endless = await transport.handle(callTo(upstream.origin, { mode: 'stream' }));
+      const giveUp = async (): Promise<WeakRef<object>> => {
+        const body = Buffer.alloc(100_000);
+        const call = callTo(upstream.origin, { method: 'POST', body });
+        const failing = failureOf(transport.handle(call));
+        call.abort(new ServiceError('CANCELLED', 'no longer'));
+        expect(await failing).to.include({ code: 'CANCELLED' });
+        return new WeakRef(body);
+      };
+      const bodies = [await giveUp(), await giveUp(), await giveUp()];
+      const next = transport.handle(callTo(upstream.origin));
+      await new Promise((resolve) => setImmediate(resolve));
+      collectGarbage();
+      expect(bodies.map((body) => body.deref() === undefined)).to.deep.equal([true, true, true]);
+      (endless.body as Readable).destroy();
+      expect((await next).status).to.equal(200);
+      expect(upstream.requests).to.have.length(2);
+    });
+
     it('makes no AbortSignal and leaves no listener behind', async () => {
       await using upstream = await scriptedUpstream(answers.ok());
       const listeners = new Set<unknown>();
@@ -676,6 +794,18 @@ describe('httpTransport', () => {
     await upstream.received(2);
     await transport[Symbol.asyncDispose]();
     for (const failure of failing) expect(await failure).to.include({ code: 'UNAVAILABLE', reason: 'CONNECTION_LOST' });
+  });
+
+  it('when closed refuses those who wait for one of its connections', async () => {
+    await transport[Symbol.asyncDispose]();
+    make({ connections: 1 });
+    await using upstream = await scriptedUpstream(answers.hang());
+    const busy = failureOf(transport.handle(callTo(upstream.origin)));
+    await upstream.received(1);
+    const waiting = [1, 2, 3].map(() => failureOf(transport.handle(callTo(upstream.origin))));
+    await transport[Symbol.asyncDispose]();
+    expect(await busy).to.include({ reason: 'CONNECTION_LOST' });
+    for (const failure of waiting) expect(await failure).to.include({ code: 'UNAVAILABLE', reason: 'CONNECT_FAILED', unsent: true });
   });
 
   describe('the dispatcher of the built-in fetch', () => {

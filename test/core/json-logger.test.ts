@@ -39,8 +39,11 @@ describe('jsonLogger', () => {
   });
 
   it('says which option is wrong and what would be right', () => {
-    expect(() => jsonLogger({ level: 'loud' as 'info' })).to.throw(TypeError, /level: loud is unknown. Use one of debug, info, warn, error, silent/);
-    expect(() => jsonLogger({ write: 5 as unknown as () => void })).to.throw(TypeError, /write: number is no function/);
+    expect(() => jsonLogger({ level: 'loud' as 'info' })).to.throw(
+      TypeError,
+      /level: "loud" is unknown. Use one of debug, info, warn, error, silent/,
+    );
+    expect(() => jsonLogger({ write: 5 as unknown as () => void })).to.throw(TypeError, /write: 5 is no function/);
     expect(() => jsonLogger({ redact: [''] })).to.throw(TypeError, /redact: an empty text/);
   });
 
@@ -81,6 +84,36 @@ describe('jsonLogger', () => {
     const { logger, last } = recorder();
     logger.info({ status: 'pass', pass: 3, author: 'x', design: 'y', opinion: 'z' }, 'x');
     expect(last()).to.include({ status: 'pass', pass: 3, author: 'x', design: 'y', opinion: 'z' });
+  });
+
+  const URLS: readonly (readonly [text: string, written: string])[] = [
+    ['https://user:pw@h/x?token=abc', 'https://[redacted]@h/x?token=[redacted]'],
+    ['postgres://u:p@h/db', 'postgres://[redacted]@h/db'],
+    ['postgres://u:p@ss@h:5432/db?sslmode=require', 'postgres://[redacted]@h:5432/db?sslmode=require'],
+    ['mongodb+srv://u:p@a,b/db', 'mongodb+srv://[redacted]@a,b/db'],
+    ['redis://:secret@h:6379', 'redis://[redacted]@h:6379'],
+    ['connect to amqp://u:p@h failed, then to amqp://u:p@i', 'connect to amqp://[redacted]@h failed, then to amqp://[redacted]@i'],
+    ['/callback?code=abc&state=1#access_token=def', '/callback?code=[redacted]&state=1#access_token=[redacted]'],
+    ['https://s3/x?X-Amz-Credential=a&X-Amz-Signature=b&n=1', 'https://s3/x?X-Amz-Credential=[redacted]&X-Amz-Signature=[redacted]&n=1'],
+    ['https://maps/x?key=abc&q=a@b', 'https://maps/x?key=[redacted]&q=a@b'],
+    ['https://h/@scope/name?page=2&sort=key', 'https://h/@scope/name?page=2&sort=key'],
+    ['a = b?', 'a = b?'],
+  ];
+  for (const [text, written] of URLS) {
+    it(`writes ${text} as ${written}`, () => {
+      const { lines, logger } = recorder();
+      logger.info({ url: text, at: { deep: [text] }, err: new Error(text) }, text);
+      const line = JSON.parse(lines[0]!) as { msg: string; url: string; at: { deep: string[] }; err: { message: string; stack: string } };
+      expect([line.msg, line.url, line.at.deep[0], line.err.message]).to.deep.equal([written, written, written, written]);
+      if (text !== written) expect(line.err.stack).to.not.include(text);
+    });
+  }
+
+  it('takes credentials out before a long text is cut, wherever the cut falls', () => {
+    const { lines, logger } = recorder();
+    for (const length of [8_150, 8_180, 8_190, 16_370, 40_000])
+      logger.info({ text: `${'x'.repeat(length)} postgres://u:${'hunter2'.repeat(10)}@h/db` }, 'x');
+    expect(lines.join('')).to.not.include('hunter');
   });
 
   it('redacts what the caller names too: words and patterns, sticky and global ones included', () => {

@@ -53,10 +53,11 @@ describe('a keeper', () => {
   });
 
   it('retries the first write with backoff while the backend is away', async () => {
-    const { make, clock, done, backend } = scene();
+    const { make, clock, done, backend, warnings } = scene();
     backend.error = away;
     const begun = make().begin();
     await clock.advance(1_000);
+    expect(warnings, 'said once').to.deep.equal(['Registering failed; trying again']);
     backend.error = undefined;
     await clock.advance(1_000);
     await begun;

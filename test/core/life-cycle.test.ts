@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { createService, memoryRegistry, monitor, silentLogger } from '@ferrule/core';
+import { createService, get, memoryRegistry, monitor, post, silentLogger } from '@ferrule/core';
 import type {
   Address,
   Check,
@@ -14,6 +14,7 @@ import type {
   ServiceOptions,
   Wrapper,
 } from '@ferrule/core';
+import { expressAdapter } from '@ferrule/express';
 import { manualClock } from '@ferrule/testing';
 import type { ManualClock } from '@ferrule/testing';
 
@@ -213,6 +214,17 @@ describe('life cycle of a service', () => {
     expect([service.state, clock.pending]).to.deep.equal(['stopped', 0]);
   });
 
+  it('says whose port is taken and what helps, with the code of Node, and says it again at a second start', async () => {
+    scripted.listenError = Object.assign(new Error('listen EADDRINUSE: address already in use 0.0.0.0:80'), { code: 'EADDRINUSE' });
+    const service = make();
+    const error = await failure(service.start());
+    expect(error).to.include({ code: 'EADDRINUSE', cause: scripted.listenError });
+    expect((error as Error).message).to.match(/^Service orders: listen EADDRINUSE: .*0\.0\.0\.0:80\. .*listen\.port/);
+    const again = await failure(service.start());
+    expect(again).to.include({ code: 'FAILED_PRECONDITION', cause: error });
+    expect((again as Error).message).to.match(/^Service orders did not start \(Service orders: listen EADDRINUSE.*\) and does not start again/);
+  });
+
   it('can be stopped while its checks run: start rejects, and nothing was listened to', async () => {
     const service = make({ health: { checks: [{ name: 'db', run: () => new Promise(() => {}) }] } });
     const started = failure(service.start());
@@ -237,6 +249,40 @@ describe('life cycle of a service', () => {
     answer!(late);
     await turn();
     expect(log.at(-1)).to.equal('deregister');
+  });
+
+  it('takes back every entry when attempts that were given up are answered after all, and reports to all of them', async () => {
+    const answers: (() => void)[] = [];
+    const entries = new Set<number>();
+    const reports: string[] = [];
+    let attempts = 0;
+    registry.register = (instance) => {
+      const number = ++attempts;
+      const registration: Registration = {
+        instance,
+        report: async (status) => void reports.push(`${number} ${status}`),
+        deregister: async () => void entries.delete(number),
+        [Symbol.asyncDispose]: () => registration.deregister(),
+      };
+      return new Promise((resolve) =>
+        answers.push(() => {
+          entries.add(number);
+          resolve(registration);
+        }),
+      );
+    };
+    const service = make({ drainDelay: 0, readinessInterval: '1s' });
+    const started = service.start();
+    await clock.advance(3_000); // it is ready without an entry
+    await started;
+    await clock.advance(15_000); // the first attempt is given up after 10 s
+    expect(attempts).to.equal(2);
+    for (const answer of answers) answer();
+    await turn();
+    expect([...entries]).to.deep.equal([1, 2]);
+    await service.stop();
+    expect([...entries]).to.deep.equal([]);
+    expect(reports).to.deep.equal([]);
   });
 
   describe('when the registry is down at start', () => {
@@ -298,6 +344,30 @@ describe('life cycle of a service', () => {
     let healthy: boolean;
     const checks: readonly Check[] = [{ name: 'db', run: () => healthy }];
     beforeEach(() => (healthy = false));
+
+    it('logs what the check threw', async () => {
+      const down = new Error('connect ECONNREFUSED 10.0.0.7:5432');
+      const logged: object[] = [];
+      const logger = { ...silentLogger, warn: (fields: object) => void logged.push(fields) };
+      await make({
+        logger,
+        health: {
+          checks: [
+            { name: 'db', run: () => Promise.reject(down) },
+            { name: 'queue', run: () => false },
+          ],
+        },
+      }).start();
+      expect(logged).to.deep.equal([
+        {
+          service: 'orders',
+          checks: [
+            { check: 'db', output: 'Error', error: down },
+            { check: 'queue', output: 'false' },
+          ],
+        },
+      ]);
+    });
 
     it('listens but is not ready, and is ready and registered when the check passes', async () => {
       const service = make({ health: { checks } });
@@ -427,9 +497,42 @@ describe('life cycle of a service', () => {
   describe('options', () => {
     const mistakes: readonly (readonly [string, object, RegExp])[] = [
       ['an option that is misspelt', { drainDelais: 1 }, /no option "drainDelais"/],
-      ['no name', { name: '' }, /instance\.service: ""/],
-      ['no adapter', { adapter: {} }, /adapter/],
-      ['a registry that is none', { registry: {} }, /registry: it has no register/],
+      ['no name', { name: '' }, /createService name: "" is no name/],
+      ['a name that is left out', { name: undefined }, /createService name: undefined/],
+      ['no adapter', { adapter: undefined }, /createService adapter: there is none/],
+      ['an object for an adapter', { adapter: {} }, /createService adapter: .* has no mount\(\)/],
+      ['an adapter that was not called', { adapter: expressAdapter }, /adapter: the function expressAdapter has to be called/],
+      ['a registry that is none', { registry: {} }, /registry: .* has no register\(\)/],
+      ['a word for a registry', { registry: 'file' }, /registry: "file" has no register\(\)/],
+      ['routes that are no list', { routes: {} }, /createService routes: .* is no list/],
+      ['a route that is none', { routes: ['x'] }, /createService routes\[0\]: "x" is no route/],
+      ['a route that is not there', { routes: [undefined] }, /createService routes\[0\]: undefined is no route/],
+      ['a route that health would shadow', { routes: [get('/health', () => 'ours')] }, /GET \/health would never be reached/],
+      ['one with a slash, in capitals', { routes: [post('/Health/Live/', () => 'ours')] }, /POST \/Health\/Live\/ would never be reached/],
+      ['one below a path of health of its own', { health: { path: '/up' }, routes: [get('/up/ready', () => 1)] }, /GET \/up\/ready/],
+      ['wrappers that are no list', { wrappers: 5 }, /createService wrappers: 5 is no list/],
+      ['limits that are no list', { limits: {} }, /createService limits/],
+      ['a mapper that is none', { errors: [5] }, /createService errors: 5 is no error mapper/],
+      ['a mapper that is misspelt', { errors: [{ toReplay: () => undefined }] }, /createService errors: .* is no error mapper/],
+      ['mappers that are no list', { errors: 5 }, /createService errors: 5 is no list/],
+      ['a health option that is misspelt', { health: { chekcs: [] } }, /monitor: there is no option "chekcs"/],
+      ['a word for health', { health: 'on' }, /createService health: "on"/],
+      ['an option of advertise that is misspelt', { advertise: { hots: 'x' } }, /createService advertise: there is no option "hots"/],
+      ['a number for listen', { listen: 3456 }, /createService listen: 3456 is no options object/],
+      ['an option of listen that is misspelt', { listen: { prot: 1 } }, /createService listen: there is no option "prot"/],
+      ['a limit of listen that is misspelt', { listen: { server: { timeout: 1 } } }, /createService listen\.server: there is no option "timeout"/],
+      ['a port in text', { listen: { port: '80' } }, /listen\.port: "80" is no port/],
+      ['a host that is none', { listen: { host: 5 } }, /createService listen\.host: 5/],
+      ['a check that is none', { health: { checks: [{ nam: 'db' }] } }, /checks: .*nam.* is no check/],
+      ['a word for resolve', { resolve: 'x' }, /createService resolve: "x" is no function/],
+      ['a word for signals', { signals: 'SIGTERM' }, /createService signals: "SIGTERM"/],
+      ['a word for failFast', { failFast: 'yes' }, /createService failFast: "yes"/],
+      ['a number for random', { random: 5 }, /createService random: 5/],
+      ['a logger without methods', { logger: {} }, /createService logger: .* has no debug\(\)/],
+      ['a clock without methods', { clock: {} }, /createService clock: .* has no now\(\)/],
+      ['an option of clients that is misspelt', { clients: { foo: 1 } }, /createService clients: there is no option "foo"/],
+      ['a duration of clients without a unit', { clients: { timeout: 'abc' } }, /timeout: "abc" is no duration/],
+      ['a word for clients', { clients: 'all' }, /createService clients: "all"/],
       ['a duration without a unit', { drainDelay: '2' }, /drainDelay: "2"/],
       ['a bad weight', { weight: -1 }, /instance\.weight: -1/],
       ['a bad port to advertise', { advertise: { port: 0 } }, /instance\.port: 0/],
@@ -473,9 +576,7 @@ describe('life cycle of a service', () => {
     await service.start();
     await service.stop();
     expect(() => service.client('users')).to.throw(/has stopped/);
-    const late = failure(users.get('/x'));
-    await clock.advance(10_000);
-    expect(await late).to.include({ code: 'UNAVAILABLE' });
+    expect(await failure(users.get('/x'))).to.include({ code: 'FAILED_PRECONDITION' });
   });
 
   describe('a client with options', () => {

@@ -5,6 +5,22 @@ import type { End } from '@ferrule/core/adapter';
 
 const done: End = { kind: 'done', bytes: 0 };
 
+/** The messages of the errors that nobody catches while `work` is done and its microtasks run; mocha's own listener is put aside. */
+async function uncaughtOf(work: () => void): Promise<string[]> {
+  const messages: string[] = [];
+  const before = process.listeners('uncaughtException');
+  process.removeAllListeners('uncaughtException');
+  process.on('uncaughtException', (error) => messages.push(error.message));
+  try {
+    work();
+    await new Promise((resolve) => setImmediate(resolve));
+  } finally {
+    process.removeAllListeners('uncaughtException');
+    for (const listener of before) process.on('uncaughtException', listener);
+  }
+  return messages;
+}
+
 describe('Life', () => {
   it('tells its end once, with the first end that was given', () => {
     const life = new Life();
@@ -97,5 +113,44 @@ describe('Life', () => {
         expect(endings.at(-1)).to.equal(0);
       }),
     );
+  });
+
+  it('a listener that throws keeps neither the others nor the branches from hearing; its error is an uncaught one', async () => {
+    const life = new Life();
+    const branch = new Life(life);
+    const heard: string[] = [];
+    const bug = (): never => {
+      throw new Error('bug');
+    };
+    for (const [name, one] of [
+      ['call', life],
+      ['branch', branch],
+    ] as const) {
+      one.onAbort(bug);
+      one.onAbort(() => heard.push(`${name} aborted`));
+      one.onAnswered(bug);
+      one.onAnswered(() => heard.push(`${name} answered`));
+      one.onOwnEnd(bug);
+      one.onOwnEnd(() => heard.push(`${name} itself ended`));
+      one.onEnd(bug);
+      one.onEnd(() => heard.push(`${name} ended`));
+    }
+    const uncaught = await uncaughtOf(() => {
+      branch.answered(200);
+      life.abort('why');
+      branch.end(done);
+      life.end(done);
+    });
+    expect(heard).to.deep.equal([
+      'branch answered',
+      'call answered',
+      'call aborted',
+      'branch aborted',
+      'branch itself ended',
+      'branch ended',
+      'call itself ended',
+      'call ended',
+    ]);
+    expect(uncaught).to.deep.equal(Array.from({ length: 8 }, () => 'bug'));
   });
 });

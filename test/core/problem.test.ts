@@ -92,6 +92,11 @@ describe('a problem', () => {
     });
     expect(problemReply(http).headers).to.deep.equal({ 'content-type': 'application/problem+json', 'www-authenticate': 'Bearer' });
     const boom = Object.assign(new Error('x'), { isBoom: true, output: { statusCode: 429, headers: { 'Retry-After': 7, server: 'x' } } });
+    const { headers } = http;
+    for (const members of [{}, { config: {}, expose: true }, { response: { status: 401 }, expose: true }]) {
+      const reply = problemReply(Object.assign(new Error('x'), { status: 401, headers }, members));
+      expect(reply.headers, JSON.stringify(members)).to.deep.equal({ 'content-type': 'application/problem+json' });
+    }
     expect(problemReply(boom)).to.deep.include({ status: 429, headers: { 'content-type': 'application/problem+json', 'retry-after': '7' } });
   });
 

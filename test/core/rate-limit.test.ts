@@ -112,7 +112,7 @@ describe('rateLimit', () => {
     [{ limit: 0 }, 'rateLimit limit: 0'],
     [{ limit: 10, per: 0 }, 'rateLimit per: 0'],
     [{ limit: 10, burst: 0 }, 'rateLimit burst: 0'],
-    [{ limit: 10, key: 'ip' }, 'rateLimit key: ip is no function'],
+    [{ limit: 10, key: 'ip' }, 'rateLimit key: "ip" is no function'],
     [{ limit: 10, rate: 5 }, 'rateLimit: there is no option "rate"'],
   ] as const) {
     it(`refuses at construction: ${message}`, () => {

@@ -206,4 +206,11 @@ describe('error replies of other services', () => {
       expect(JSON.stringify(reply.body)).to.not.contain('secret');
     });
   }
+
+  it('a server of ours does not pass on when to come back: that the other side has done nothing says nothing of us', async () => {
+    const error = await remoteOf(new Reply(503, undefined, { 'retry-after': '2' }));
+    expect(error.retryAfterMs).to.equal(2_000);
+    expect(error.toOwn().retryAfterMs).to.equal(undefined);
+    expect(problemReply(error).headers).to.not.have.property('retry-after');
+  });
 });

@@ -1,8 +1,8 @@
 import { expect } from 'chai';
 import { fc } from '../support/fast-check.js';
 import { Call, Reply, ServiceError, backoff, guard, guardAttempt, retry, retryBudget, timeout, tokenThrottle } from '@ferrule/core';
-import type { RetryBudget, RetryEvent, RetryOptions } from '@ferrule/core';
-import { refusal, traitsOf } from '@ferrule/core/adapter';
+import type { RetryBudget, RetryEvent, RetryOptions, Wrapper } from '@ferrule/core';
+import { failedItself, refusal, traitsOf } from '@ferrule/core/adapter';
 import { manualClock, seededRandom } from '@ferrule/testing';
 
 const operation = (method: string, idempotent: boolean) => ({ service: 'orders', name: `${method} /orders`, method, path: '/orders', idempotent });
@@ -11,15 +11,17 @@ const write = (headers = {}): Call => new Call({ side: 'client', operation: oper
 
 const unavailable = (options = {}): ServiceError => new ServiceError('UNAVAILABLE', 'away', options);
 
-/** Fails with each error in turn, then answers 200; records the attempts. */
+/** Stands for the transport: fails with each error in turn, then answers 200; records the attempts. */
 function upstream(...errors: unknown[]): { next: (call: Call) => Promise<Reply>; attempts: number[] } {
   const attempts: number[] = [];
   return {
     attempts,
     async next(call) {
       attempts.push(call.attempt);
-      if (attempts.length <= errors.length) throw errors[attempts.length - 1];
-      return new Reply(200, 'ok');
+      if (attempts.length > errors.length) return new Reply(200, 'ok');
+      const error = errors[attempts.length - 1];
+      failedItself(call, error);
+      throw error;
     },
   };
 }
@@ -97,6 +99,40 @@ describe('retry', () => {
       expect(await attemptsOf(write(), error)).to.equal(writes ? 3 : 1);
     });
   }
+
+  it('does not take the word of an inner call for the work around it, which has begun', async () => {
+    const inner = [unavailable({ unsent: true }), unavailable({ retryAfterMs: 0 }), system('ECONNREFUSED')];
+    for (const error of inner) {
+      let runs = 0;
+      const work = guard(
+        { idempotent: false },
+        async () => {
+          runs++;
+          throw error;
+        },
+        retry(quick),
+      );
+      expect(await work().catch((thrown: unknown) => thrown)).to.equal(error);
+      expect(runs, 'a function').to.equal(1);
+
+      runs = 0;
+      const post = new Call({ side: 'server', operation: operation('POST', false) });
+      await retry(quick)(async () => {
+        runs++;
+        throw error;
+      })(post).catch(() => {});
+      expect(runs, 'a handler').to.equal(1);
+
+      runs = 0;
+      const authorize: Wrapper = (next) => async (call) => {
+        if (runs++ > 0) throw error; // the token service is away
+        return next(call);
+      };
+      const { next } = upstream(unavailable({ unsent: true }));
+      await retry(quick)(authorize(next))(write()).catch(() => {});
+      expect(runs, 'a call whose own transport said it once').to.equal(2);
+    }
+  });
 
   it('tries a write with an idempotency key again like a read', async () => {
     expect(await attemptsOf(write({ 'idempotency-key': '"8e03"' }), unavailable())).to.equal(3);

@@ -27,6 +27,10 @@ describe('a route', () => {
   const bad: readonly (readonly [string, () => unknown, RegExp])[] = [
     ['a method that is unknown', () => route('FETCH', '/x', handler), /FETCH \/x: the method is unknown/],
     ['a path without its slash', () => get('x', handler), /starts with a slash/],
+    ['a parameter without a name', () => get('/x/:', handler), /GET \/x\/:: a parameter has no name/],
+    ['one without a name before another', () => get('/x/:/y', handler), /a parameter has no name/],
+    ['two parameters of one name', () => get('/a/:x/b/:x', handler), /two parameters x/],
+    ['two of one name in one segment, one with a pattern', () => get('/:x(^\\d{2})h:x', handler), /two parameters x/],
     ['no handler', () => route('GET', '/x', undefined as never), /not a handler/],
     ['a wrapper that is none', () => get('/x', {}, 5 as unknown as Wrapper, handler), /number stands where a wrapper was expected/],
     ['an unknown option', () => get('/x', { statsu: 200 } as object, handler), /option statsu is unknown.*status/],
@@ -45,6 +49,11 @@ describe('a route', () => {
     ],
   ];
   for (const [what, make, message] of bad) it(`refuses ${what} at construction`, () => expect(make).to.throw(TypeError, message));
+
+  it('may have colons that are no parameters: doubled, and inside of a pattern', () => {
+    for (const path of ['/x/::', '/x/::x/::x', '/:at(^(?:a|b:)$)', '/:at(^\\(:$)', '/:a-:b', '/:h(^\\d{2})h:m(^\\d{2})m', '/:a.:b', '/:id?'])
+      expect(() => get(path, handler), path).to.not.throw();
+  });
 
   it('may have a timeout around a native handler', () => {
     expect(

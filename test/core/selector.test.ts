@@ -1,6 +1,6 @@
 import { expect } from 'chai';
-import { createSelector, leastPending, p2c, roundRobin, weighted } from '@ferrule/core';
-import type { Filter, SelectorOptions, ServiceError } from '@ferrule/core';
+import { createDirectory, createSelector, leastPending, p2c, roundRobin, weighted } from '@ferrule/core';
+import type { Filter, Instance, SelectorOptions, ServiceError } from '@ferrule/core';
 import { TRIED } from '@ferrule/core/adapter';
 import type { Balancer, Endpoint, Lease, Outcome } from '@ferrule/core/adapter';
 import { manualClock, seededRandom } from '@ferrule/testing';
@@ -22,6 +22,11 @@ async function rejection(promise: unknown): Promise<ServiceError> {
     return error as ServiceError;
   }
   throw new Error('it did not reject');
+}
+
+/** A watch that never tells anything. */
+async function* silent(): AsyncGenerator<readonly Instance[]> {
+  yield await new Promise<never>(() => {});
 }
 
 function thrown(run: () => unknown): ServiceError {
@@ -106,10 +111,43 @@ describe('a selector before the first list', () => {
     expect(thrown(() => selector.select(outbound())).message).to.contain('the registry failed');
     directory.publish(instances(1));
     expect(leaseOf(selector).endpoint.id).to.equal('i0');
-    directory.fail(cause); // seeing nobody is not knowing that nobody is there
-    expect(leaseOf(selector).endpoint.id).to.equal('i0');
     directory.publish([]);
     expect(thrown(() => selector.select(outbound())).message).to.contain('no instance is registered');
+  });
+
+  it('stops calling what it knew when the directory gives the last list up, and begins again with the next', () => {
+    const { directory, selector } = made(2);
+    leaseOf(selector);
+    const cause = new Error('away for an hour');
+    directory.fail(cause);
+    expect(thrown(() => selector.select(outbound()))).to.include({ reason: 'NO_ENDPOINT', retryable: true, cause });
+    expect(selector.endpoints()).to.deep.equal([]);
+    directory.publish(instances(1));
+    expect(leaseOf(selector).endpoint.id).to.equal('i0');
+  });
+
+  it('refuses for good who waits for a directory that is closed', async () => {
+    const directory = createDirectory({ discovery: { services: async () => [], watch: () => silent() } });
+    const selector = createSelector({ service: 'orders', directory });
+    const waiting = rejection(selector.select(outbound()));
+    await directory[Symbol.asyncDispose]();
+    const error = await waiting;
+    expect(error).to.include({ code: 'UNAVAILABLE', reason: 'NO_ENDPOINT', retryable: false });
+    expect((error.cause as Error).message).to.contain('closed');
+    selector.close();
+  });
+
+  it('tells whose origin comes and goes, each once, and of all when it is closed', () => {
+    const heard: string[] = [];
+    const { directory, selector } = made(2, { onArrival: (origin) => heard.push(`+${origin}`), onDeparture: (origin) => heard.push(`-${origin}`) });
+    expect(heard).to.deep.equal([]);
+    leaseOf(selector);
+    expect(heard.splice(0)).to.deep.equal(['+http://10.0.0.1:1000', '+http://10.0.0.1:1001']);
+    directory.publish([instance('i0'), instance('i1', { port: 9 })]);
+    expect(heard.splice(0)).to.deep.equal(['+http://10.0.0.1:9', '-http://10.0.0.1:1001']);
+    selector.close();
+    selector.close();
+    expect(heard).to.deep.equal(['-http://10.0.0.1:1000', '-http://10.0.0.1:9']);
   });
 
   it('refuses who waits and who comes later when it is closed', async () => {
@@ -362,7 +400,7 @@ describe('createSelector', () => {
       [{ directory }, 'createSelector service'],
       [{ service: '', directory }, 'createSelector service: "" is no name'],
       [{ service: 'orders' }, 'createSelector directory'],
-      [{ service: 'orders', directory, balancer: p2c }, 'createSelector balancer: it has no pick()'],
+      [{ service: 'orders', directory, balancer: p2c }, 'createSelector balancer: the function p2c has no pick()'],
       [{ service: 'orders', directory, fallback: {} }, 'createSelector fallback'],
       [{ service: 'orders', directory, filters: [() => true] }, 'createSelector filters'],
     ];

@@ -249,16 +249,45 @@ describe('client', () => {
       expect(up.requests.slice(before).map((request) => request.body.toString())).to.deep.equal(['z', 'z', 'z']);
     });
 
+    it('never send the rest of a stream to another one, even where a write may go elsewhere', async () => {
+      const ups = [await upstream(), await upstream()];
+      for (const up of ups) up.otherwise(answers.unavailable(0));
+      for (const options of [{}, { retry: { when: () => true } }]) {
+        const before = ups[0]!.requests.length + ups[1]!.requests.length;
+        const body = Readable.from([Buffer.from('all of it')]);
+        expect(await failureOf(ordersAt(ups, options).post('/', { body }))).to.include({ status: 503 });
+        expect(ups[0]!.requests.length + ups[1]!.requests.length).to.equal(before + 1);
+      }
+      expect(ups.flatMap(({ requests }) => requests.map((request) => request.body.toString()))).to.deep.equal(['all of it', 'all of it']);
+    });
+
+    it('give back the permit of a streamed reply without a body, which get() tells as an empty stream', async () => {
+      const up = await upstream();
+      up.otherwise({ status: 204 });
+      const orders = clientOf(up.origin, { bulkhead: 1 });
+      for (let n = 0; n < 3; n++) expect((await orders.request('GET', '/', { stream: true })).body).to.equal(undefined);
+      expect(await text(await orders.get('/', { stream: true }))).to.equal('');
+    });
+
+    it('hold it against an endpoint when its streams break, without any timeout too', async () => {
+      const up = await upstream();
+      up.otherwise(answers.resetMidBody());
+      const orders = clientOf(up.origin, { timeout: false, attemptTimeout: false, ejector: false });
+      for (let n = 0; n < 3; n++) await failureOf(text(await orders.get('/', { stream: true })));
+      expect(orders.endpoints()[0]!.success).to.be.below(0.9);
+    });
+
     it('fail as NO_ENDPOINT when there is none', async () => {
       const registry = opened(memoryRegistry());
       expect(await failureOf(clientOf('orders', { registry, retry: false }).get('/'))).to.include({ code: 'UNAVAILABLE', reason: 'NO_ENDPOINT' });
     });
 
-    it('close the connections of an instance that has left', async () => {
+    it('close the connections of an instance that has left, known before the client was made', async () => {
       const up = await upstream();
       up.otherwise(answers.ok());
       const registry = staticRegistry({ orders: up.origin });
       const directory = opened(createDirectory({ discovery: registry }));
+      await directory.ready('orders');
       const forgotten: string[] = [];
       const http = opened(httpTransport());
       const orders = clientOf('orders', { directory, transport: { ...http, forget: (origin) => (forgotten.push(origin), http.forget(origin)) } });
@@ -266,6 +295,21 @@ describe('client', () => {
       const left = new Promise((resolve) => directory.onChange(resolve));
       registry.remove('orders', up.origin);
       await left;
+      expect(forgotten).to.deep.equal([up.origin]);
+    });
+
+    it('close the connections in a shared transport with the last client that called them', async () => {
+      const up = await upstream();
+      up.otherwise(answers.ok());
+      const forgotten: string[] = [];
+      const http = opened(httpTransport());
+      const transport = { ...http, forget: (origin: string) => (forgotten.push(origin), http.forget(origin)) };
+      const [first, second] = [clientOf(up.origin, { transport }), clientOf(up.origin, { transport })];
+      await Promise.all([first.get('/'), second.get('/')]);
+      await first[Symbol.asyncDispose]();
+      await first[Symbol.asyncDispose]();
+      expect(forgotten).to.deep.equal([]);
+      await second[Symbol.asyncDispose]();
       expect(forgotten).to.deep.equal([up.origin]);
     });
   });
@@ -507,7 +551,9 @@ describe('client', () => {
     const [first, second] = [client('orders', { directory, transport }), clientOf('orders', { directory, transport })];
     await first.get('/');
     await first[Symbol.asyncDispose]();
-    expect(await failureOf(first.get('/'))).to.include({ code: 'UNAVAILABLE' });
+    const failure = await failureOf(first.get('/'));
+    expect(failure).to.include({ code: 'FAILED_PRECONDITION', status: 500, retryable: false });
+    expect((failure as Error).message).to.equal('The client of orders was disposed of. Make a new one, or dispose of it later.');
     expect(await second.get('/')).to.deep.equal({ ok: true });
   });
 });

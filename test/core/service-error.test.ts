@@ -121,5 +121,22 @@ describe('ServiceError', () => {
         expect([error.code, error.status]).to.deep.equal([code, status]);
       });
     }
+
+    const secret = 'Incorrect API key provided: sk-proj-abcd1234';
+    for (const [what, members, status] of [
+      ['a status alone', { status: 401 }, 401],
+      ['statusCode', { statusCode: 404 }, 404],
+      ['expose: false', { status: 404, expose: false }, 404],
+      ['an answer of 401 with a config (axios)', { status: 401, config: {}, response: { status: 401 } }, 500],
+      ['an answer of 429', { response: { status: 429 } }, 503],
+      ['an answer of 408', { response: { statusCode: 408 } }, 504],
+      ['an answer of 500', { status: 500, config: {} }, 502],
+      ['an answer that says expose', { status: 404, response: {}, expose: true }, 500],
+    ] as const) {
+      it(`keeps the message of a foreign error with ${what} to itself: ${status}`, () => {
+        const error = ServiceError.from(Object.assign(new Error(secret), members));
+        expect([error.status, error.expose, error.message]).to.deep.equal([status, false, secret]);
+      });
+    }
   });
 });

@@ -1,7 +1,8 @@
 import { getEventListeners } from 'node:events';
 import { expect } from 'chai';
-import { Reply, ServiceError, isServiceError, memoryRegistry, roundRobin, serviceFetch, staticRegistry } from '@ferrule/core';
+import { Call, Reply, ServiceError, isServiceError, memoryRegistry, roundRobin, serviceFetch, staticRegistry } from '@ferrule/core';
 import type { ServiceFetch, ServiceFetchOptions } from '@ferrule/core';
+import { operation, runInContext } from '@ferrule/core/adapter';
 import { answers, manualClock, scriptedUpstream, seededRandom } from '@ferrule/testing';
 import type { ScriptedStep, ScriptedUpstream } from '@ferrule/testing';
 
@@ -240,6 +241,50 @@ describe('serviceFetch', () => {
     const up = await upstream({ body: 'x'.repeat(10), bodyAfter: new Promise(() => {}) });
     const response = await fetchOf([up])('http://orders/');
     await response.body!.cancel();
+    expect(await (await up.received(1)).finished).to.equal(false);
+  });
+
+  it('survives a reader who cancels while pieces of the body are still queued', async () => {
+    const up = await upstream();
+    up.otherwise({ body: 'x'.repeat(1_000_000) });
+    const find = fetchOf([up], { bulkhead: 1 });
+    const uncaught: unknown[] = [];
+    const listeners = process.listeners('uncaughtException');
+    process.removeAllListeners('uncaughtException');
+    process.on('uncaughtException', (error) => uncaught.push(error));
+    try {
+      for (let n = 0; n < 20; n++) {
+        const response = await find('http://orders/');
+        await response.body!.cancel();
+        for (let turn = 0; turn < 10; turn++) await new Promise((resolve) => setImmediate(resolve));
+      }
+    } finally {
+      process.removeAllListeners('uncaughtException');
+      for (const listener of listeners) process.on('uncaughtException', listener);
+    }
+    expect(uncaught).to.deep.equal([]);
+  });
+
+  it('gives the permit of a body that is empty back, and lets it be read all the same', async () => {
+    const up = await upstream();
+    up.otherwise({ headers: { 'content-length': '0' } });
+    const find = fetchOf([up], { bulkhead: 1 });
+    for (let n = 0; n < 3; n++) await find('http://orders/');
+    const response = await find('http://orders/');
+    expect(response.body).to.be.instanceOf(ReadableStream);
+    expect(await response.text()).to.equal('');
+    expect(response.headers.has('content-type')).to.equal(false);
+  });
+
+  it('ends a body with the deadline of the inbound call', async () => {
+    const clock = manualClock();
+    const up = await upstream({ body: 'x'.repeat(10), bodyAfter: new Promise(() => {}) });
+    const inbound = new Call({ side: 'server', operation: operation('shop', 'GET', '/'), deadline: 2_000 });
+    const find = fetchOf([up], { clock });
+    const response = await runInContext(inbound, () => find('http://orders/'));
+    const failing = failureOf(response.text());
+    await clock.advance(1_995);
+    expect(await failing).to.include({ name: 'TimeoutError' });
     expect(await (await up.received(1)).finished).to.equal(false);
   });
 

@@ -66,6 +66,18 @@ describe('signals', () => {
     expect(source.exits).to.deep.equal([undefined]);
   });
 
+  it('a hundred services add one listener for each signal, and take it away with the last', async () => {
+    const all = Array.from({ length: 100 }, stoppable);
+    const removes = all.map(({ stop }) => stopOnSignals(stop, 1_000, source));
+    expect([source.listenerCount('SIGTERM'), source.listenerCount('SIGINT')]).to.deep.equal([1, 1]);
+    for (const remove of removes.slice(0, 50)) remove();
+    source.emit('SIGTERM', 'SIGTERM');
+    expect(all.map(({ signals }) => signals.length)).to.deep.equal([...Array<number>(50).fill(0), ...Array<number>(50).fill(1)]);
+    for (const { end } of all.slice(1)) end(true);
+    await turn();
+    expect([source.listenerCount('SIGTERM'), source.listenerCount('SIGINT'), source.exits.length]).to.deep.equal([0, 0, 1]);
+  });
+
   it('a service that stopped by itself leaves no listener, and does not end the process', async () => {
     const [a, b] = [stoppable(), stoppable()];
     const remove = stopOnSignals(a.stop, 1_000, source);

@@ -131,6 +131,33 @@ describe('timeout', () => {
     expect(body.destroyed).to.equal(true);
   });
 
+  it('closes what else a late result holds open: a web stream, the body of a fetch, a generator', async () => {
+    const clock = manualClock();
+    const closed: string[] = [];
+    const web = (name: string): ReadableStream<Uint8Array> => new ReadableStream({ cancel: () => void closed.push(name) });
+    async function* rows(): AsyncGenerator<number> {
+      try {
+        yield 1;
+        yield 2;
+      } finally {
+        closed.push('generator');
+      }
+    }
+    const begun = rows();
+    await begun.next();
+    const locked = web('locked');
+    locked.getReader();
+    for (const result of [web('raw'), new Reply(200, web('reply')), new Response(web('fetch')), begun, locked, Response.error(), null, 'text']) {
+      const work = pendingWork<unknown>();
+      const failure = failureOf(timeout({ limit: 100, clock })(work.next)(callWith()));
+      await clock.advance(100);
+      await failure;
+      work.resolve(result);
+      await clock.advance(0);
+    }
+    expect(closed).to.deep.equal(['raw', 'reply', 'fetch', 'generator']);
+  });
+
   it('swallows a late error', async () => {
     const clock = manualClock();
     const work = pendingWork<Reply>();

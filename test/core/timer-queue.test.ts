@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import { fc } from '../support/fast-check.js';
 import { DeadlineWheel, QueuedTimer, TimerQueue } from '@ferrule/core/adapter';
+import type { Clock } from '@ferrule/core/adapter';
 import { manualClock } from '@ferrule/testing';
 
 class Entry extends QueuedTimer {
@@ -41,6 +42,41 @@ describe('TimerQueue', () => {
     expect(queue.size).to.equal(0);
     await clock.advance(100);
     expect(clock.pending, 'an idle queue is rid of its timer one delay later').to.equal(0);
+  });
+
+  it('holds the process while an entry waits that somebody awaits, and no longer', async () => {
+    const clock = manualClock();
+    let holds = false;
+    const watched: Clock = {
+      ...clock,
+      schedule(delayMs, callback, options) {
+        holds = options?.ref === true;
+        const timer = clock.schedule(delayMs, () => {
+          holds = false; // as Node forgets a timer that has fired
+          callback();
+        });
+        return { cancel: () => timer.cancel(), ref: () => void (holds = true), unref: () => void (holds = false) };
+      },
+    };
+    const queue = new TimerQueue(100, watched);
+    const [first, second, background] = [1, 2, 3].map(() => new Entry(() => {})) as [Entry, Entry, Entry];
+    background.holds = false;
+    const seen: boolean[] = [];
+    const after = async (step: () => unknown): Promise<void> => {
+      await step();
+      seen.push(holds);
+    };
+    await after(() => queue.add(background));
+    await after(() => queue.add(first));
+    await after(() => queue.add(second));
+    await after(() => first.cancel());
+    await after(() => second.cancel());
+    await after(() => clock.advance(50));
+    await after(() => queue.add(first));
+    await after(() => clock.advance(60)); // the background one has expired, and the timer was made anew for the first
+    await after(() => clock.advance(60));
+    expect(seen).to.deep.equal([false, true, true, true, false, false, true, true, false]);
+    expect(clock.pending).to.equal(0);
   });
 
   it('lets go of a cancelled entry at once', () => {

@@ -8,6 +8,7 @@ drainCases('Express, routes of the service', (work) => mounted(expressAdapter(),
 drainCases('Express, routes of the app', (work) => {
   const app = express();
   app.get('/quick', (_req, res) => void res.send('quick'));
+  app.get('/large', (_req, res) => void res.send(work.large()));
   app.get('/slow', (_req, res) => work.hold().then(() => void res.send('slow')));
   app.get('/stream', (_req, res) => work.stream(res));
   app.post('/body', express.raw({ type: () => true }), (_req, res) => void res.send('read'));

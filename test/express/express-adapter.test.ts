@@ -145,6 +145,21 @@ describe('the Express adapter', () => {
     expect(() => adapter.mount(service.mountable)).to.throw(/one adapter for each service/);
   });
 
+  it('refuses what is no service for routes(), no monitor for healthRoutes(), and no handler for native()', () => {
+    expect(() => native(undefined as never)).to.throw(TypeError, /^native: undefined is no handler/);
+    for (const wrong of [undefined, null, 5, [], get('/x', () => 'x')])
+      expect(() => routes(wrong as never)).to.throw(TypeError, /^routes: .* is no service/);
+    for (const wrong of [undefined, {}, monitor])
+      expect(() => healthRoutes(wrong as never)).to.throw(TypeError, /^health routes: .* has no live\(\)/);
+  });
+
+  it('takes the app by name, and nothing else for one', () => {
+    expect(() => expressAdapter(express() as never)).to.throw(TypeError, 'expressAdapter({ app })');
+    expect(() => expressAdapter({ ap: express() } as never)).to.throw(TypeError, /no option "ap"/);
+    expect(() => expressAdapter({ app: express.Router } as never)).to.throw(TypeError, /no Express app/);
+    expect(() => expressAdapter({ app: {} } as never)).to.throw(TypeError, /no Express app/);
+  });
+
   describe('a native handler', () => {
     it('that writes in a timer after its timeout brings nobody down, and one warning says so', async () => {
       const clock = manualClock();
@@ -190,7 +205,7 @@ describe('the Express adapter', () => {
         reported.push(error.message);
         next(error);
       }) satisfies ErrorRequestHandler);
-      app.use(problemErrors());
+      app.use(problemErrors({ logger: silentLogger }));
       const server = app.listen(0, '127.0.0.1');
       await once(server, 'listening');
       const { port } = server.address() as { port: number };
@@ -248,7 +263,11 @@ describe('the Express adapter', () => {
       const app = express();
       app.get('/x', handle(fail));
       app.use(
-        problemErrors({ service: 'shop', mappers: [{ toReply: (error) => (error instanceof RangeError ? new Reply(418, 'tea') : undefined) }] }),
+        problemErrors({
+          service: 'shop',
+          logger: silentLogger,
+          mappers: [{ toReply: (error) => (error instanceof RangeError ? new Reply(418, 'tea') : undefined) }],
+        }),
       );
       const reply = await request(app).get('/x').expect(503).expect('retry-after', '2');
       expect(reply.body).to.deep.include({ code: 'UNAVAILABLE', service: 'shop', requestId: reply.headers['x-request-id'] });
@@ -260,9 +279,40 @@ describe('the Express adapter', () => {
       app.get('/x', () => {
         throw new Error('theirs');
       });
-      app.use(problemErrors());
+      app.use(problemErrors({ logger: silentLogger }));
       const reply = await request(app).get('/x').set('x-request-id', 'r-1').expect(500).expect('x-request-id', 'r-1');
       expect(reply.body).to.include({ requestId: 'r-1' }).and.not.have.property('service');
+    });
+
+    it('problemErrors() logs what is behind a 5xx once, and no 4xx', async () => {
+      const logged: [string, unknown][] = [];
+      const logger = { ...silentLogger, error: (fields: object) => void logged.push([(fields as { error: Error }).error.message, fields]) };
+      const app = express();
+      app.get(
+        '/x',
+        handle(() => Promise.reject(new Error('ours'))),
+      );
+      app.get('/y', () => Promise.reject(new Error('theirs')));
+      app.get('/z', () => Promise.reject(Object.assign(new Error('none'), { status: 404 })));
+      app.use(problemErrors({ logger }));
+      for (const target of ['/x', '/y', '/z']) await request(app).get(target).set('x-request-id', 'r-1');
+      expect(logged.map(([message]) => message)).to.deep.equal(['ours', 'theirs']);
+      expect(logged[1]![1]).to.include({ requestId: 'r-1' });
+    });
+
+    it('problemErrors() says it on standard error unless told otherwise', async () => {
+      const app = express();
+      app.get('/x', () => Promise.reject(new Error('theirs')));
+      app.use(problemErrors({ service: 'shop' }));
+      const lines = await standardError(() => request(app).get('/x').expect(500));
+      expect(lines).to.have.length(1);
+      expect(JSON.parse(lines[0]!)).to.deep.include({ level: 'error', service: 'shop' }).and.nested.include({ 'error.message': 'theirs' });
+    });
+
+    it('problemErrors() refuses options that it does not know', () => {
+      expect(() => problemErrors({ lgger: silentLogger } as never)).to.throw(TypeError, /no option "lgger"/);
+      expect(() => problemErrors({ mappers: 5 } as never)).to.throw(TypeError, /problemErrors mappers: 5 is no list/);
+      expect(() => problemErrors({ logger: {} } as never)).to.throw(TypeError, /problemErrors logger/);
     });
 
     it('refuses a retry around a native handler, and what is no handler', () => {
@@ -316,7 +366,7 @@ describe('the Express adapter', () => {
       res.writeHead(200, { 'content-length': 10 });
       res.write('part', () => next(new Error('late')));
     });
-    app.use(problemErrors());
+    app.use(problemErrors({ logger: silentLogger }));
     const server = app.listen(0, '127.0.0.1');
     await once(server, 'listening');
     const { port } = server.address() as { port: number };
@@ -326,3 +376,16 @@ describe('the Express adapter', () => {
     server.close();
   });
 });
+
+/** The lines that are written to standard error meanwhile. */
+async function standardError(work: () => PromiseLike<unknown>): Promise<string[]> {
+  const written: string[] = [];
+  const { write } = process.stderr;
+  process.stderr.write = (text: string | Uint8Array) => written.push(String(text)) > 0;
+  try {
+    await work();
+  } finally {
+    process.stderr.write = write;
+  }
+  return written;
+}

@@ -128,7 +128,7 @@ describe('a service on its framework', () => {
     });
     const address = await service.start();
     service.client('users');
-    const { stack, clients, ...rest } = service.describe();
+    const { stack, clients, versions, ...rest } = service.describe();
     expect(rest).to.deep.equal({
       name: 'orders',
       id: 'me',
@@ -139,11 +139,12 @@ describe('a service on its framework', () => {
       registry: { kind: 'memory', registered: true },
       health: { path: '/health', readiness: 'ready', checks: ['db'] },
       routes: [
-        { method: 'GET', path: '/x', name: 'listX', wrappers: [] },
-        { method: 'DELETE', path: '/x/:id', name: 'DELETE /x/:id', wrappers: [] },
+        { method: 'GET', path: '/x', name: 'listX', chain: stack },
+        { method: 'DELETE', path: '/x/:id', name: 'DELETE /x/:id', chain: stack },
       ],
     });
     expect(stack.slice(0, 1).concat(stack.filter((name) => name === 'timeout'))).to.deep.equal(['context', 'timeout']);
+    expect(Object.keys(versions)).to.deep.equal(['core', 'node', 'express']);
     expect(clients.map(({ service: name }) => name)).to.deep.equal(['users']);
     expect(clients[0]!.stack).to.include('retry');
   });

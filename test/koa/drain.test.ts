@@ -11,6 +11,7 @@ drainCases('Koa, routes of the app', (work) => {
   app.silent = true; // a cut body is an error of the app, as it should be; its report is not wanted here
   app.use(async (ctx, next) => {
     if (ctx.path === '/quick') ctx.body = 'quick';
+    else if (ctx.path === '/large') ctx.body = work.large();
     else if (ctx.path === '/slow') {
       await work.hold();
       ctx.body = 'slow';

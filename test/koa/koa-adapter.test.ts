@@ -261,6 +261,56 @@ describe('the Koa adapter', () => {
     });
   });
 
+  it('refuses what is no service for routes(), no monitor for healthRoutes(), and no handler for native()', () => {
+    expect(() => native(undefined as never)).to.throw(TypeError, /^native: undefined is no handler/);
+    for (const wrong of [undefined, null, 5, [], get('/x', () => 'x')])
+      expect(() => routes(wrong as never)).to.throw(TypeError, /^routes: .* is no service/);
+    for (const wrong of [undefined, {}, monitor])
+      expect(() => healthRoutes(wrong as never)).to.throw(TypeError, /^health routes: .* has no live\(\)/);
+  });
+
+  it('takes the app by name, and nothing else for one', () => {
+    expect(() => koaAdapter(new Koa() as never)).to.throw(TypeError, 'koaAdapter({ app })');
+    expect(() => koaAdapter({ ap: new Koa() } as never)).to.throw(TypeError, /no option "ap"/);
+    expect(() => koaAdapter({ app: {} } as never)).to.throw(TypeError, /no Koa app/);
+  });
+
+  for (const [what, look] of [
+    ['before the adapter was made', (app: Koa) => [() => void app.callback(), () => undefined]],
+    ['before the routes were placed', (app: Koa) => [() => undefined, () => void app.callback()]],
+  ] as const) {
+    it(`refuses an app that was made a listener ${what}: Koa would never ask the routes`, async () => {
+      const app = new Koa();
+      const [before, after] = look(app);
+      before!();
+      const service = createService({
+        name: 'late',
+        adapter: koaAdapter({ app }),
+        routes: [get('/x', () => 'x')],
+        signals: false,
+        logger: silentLogger,
+      });
+      after!();
+      app.use(routes(service));
+      const error: unknown = await service.start().catch((reason: unknown) => reason);
+      expect(error)
+        .to.be.instanceOf(Error)
+        .with.property('message')
+        .that.matches(/callback\(\) or listen\(\) was called before the routes of late/);
+    });
+  }
+
+  it('refuses an app that was made a listener and has not placed the routes', async () => {
+    const app = new Koa();
+    const service = createService({ name: 'late', adapter: koaAdapter({ app }), routes: [], signals: false, logger: silentLogger });
+    app.callback();
+    const error: unknown = await service.start().catch((reason: unknown) => reason);
+    expect(error)
+      .to.be.instanceOf(Error)
+      .with.property('message')
+      .that.matches(/app\.use\(routes\(service\)\) first/);
+  });
+
   it('carries one service', () => {
     const adapter = koaAdapter();
     const service = make({ adapter });
@@ -313,12 +363,28 @@ describe('the Koa adapter', () => {
 
     it('leaves errors to the app, and problemErrors() makes problems of them', async () => {
       const { app, errors } = noted();
-      app.use(problemErrors({ service: 'shop' }));
+      app.use(problemErrors({ service: 'shop', logger: silentLogger }));
       app.use(handle(() => Promise.reject(new ServiceError('UNAVAILABLE', 'db-7 is down'))));
       const reply = await request(app.callback()).get('/x').expect(503);
       expect(reply.body).to.deep.include({ code: 'UNAVAILABLE', service: 'shop', requestId: reply.headers['x-request-id'] });
       expect(reply.text).to.not.contain('db-7');
       expect(errors).to.have.length(1);
+    });
+
+    it("problemErrors() logs what is behind a 5xx once, Koa's own listener not among the hearers", async () => {
+      const logged: string[] = [];
+      const logger = { ...silentLogger, error: (fields: object) => void logged.push((fields as { error: Error }).error.message) };
+      const app = new Koa();
+      app.onerror = (error) => void logged.push(`koa: ${error.message}`);
+      app.use(problemErrors({ logger }));
+      app.use((ctx) => ctx.throw(ctx.path === '/x' ? 500 : 404, ctx.path));
+      await request(app.callback()).get('/x').expect(500);
+      await request(app.callback()).get('/y').expect(404);
+      expect(logged).to.deep.equal(['/x']);
+    });
+
+    it('problemErrors() refuses options that it does not know', () => {
+      expect(() => problemErrors({ lgger: silentLogger } as never)).to.throw(TypeError, /no option "lgger"/);
     });
 
     it('cuts the reply of a native handler that fails behind its headers, and leaves the error to the app', async () => {

@@ -13,27 +13,29 @@ export interface Import {
  * Which folders of core a folder may import from, itself aside: the order of the layers.
  * `server` and `client` do not know each other, so that a service that calls nobody loads no client.
  */
-const BASE = ['time', 'logging', 'call', 'errors'] as const;
+const BASE = ['options', 'time', 'logging', 'call', 'errors'] as const;
 const WRAPPING = [...BASE, 'wrappers', 'telemetry', 'validation'] as const;
 const SELECTING = [...WRAPPING, 'registry', 'discovery', 'balancing', 'selection'] as const;
 export const LAYERS: Readonly<Record<string, readonly string[]>> = {
-  time: [],
-  logging: ['time'],
-  call: ['time', 'logging'],
-  errors: ['time', 'logging', 'call'],
+  options: [],
+  time: ['options'],
+  logging: ['options', 'time'],
+  call: ['options', 'time', 'logging'],
+  errors: ['options', 'time', 'logging', 'call'],
   wrappers: BASE,
   telemetry: [...BASE, 'wrappers'],
   validation: [...BASE, 'wrappers'],
+  decorators: [],
   registry: WRAPPING,
   health: WRAPPING,
   discovery: [...WRAPPING, 'registry'],
   balancing: [...WRAPPING, 'registry', 'discovery'],
   selection: [...WRAPPING, 'registry', 'discovery', 'balancing'],
-  client: SELECTING,
-  server: [...WRAPPING, 'health'],
+  client: [...SELECTING, 'decorators'],
+  server: [...WRAPPING, 'health', 'decorators'],
   service: [...SELECTING, 'health', 'client', 'server'],
   config: [...SELECTING, 'health', 'client', 'server', 'service'],
-  di: [...SELECTING, 'health', 'client', 'server', 'service', 'config'],
+  di: [...SELECTING, 'decorators', 'health', 'client', 'server', 'service', 'config'],
 };
 
 /** What an adapter package may import of ours. */

@@ -1,4 +1,4 @@
-/** A piece of code in a Markdown file that a comment before it marks: `<!-- example: name [run] [skip] [after=name] [expect="text"] -->`. */
+/** A piece of code in a Markdown file that a comment before it marks: `<!-- example: name [run] [skip] [after=name] [with=name] [expect="text"] -->`. */
 export interface Block {
   readonly file: string;
   /** Of the fence, from 1. */
@@ -11,6 +11,8 @@ export interface Block {
   readonly expect: string | undefined;
   /** The block that it continues: that one's code stands before its own. */
   readonly after: string | undefined;
+  /** What runs in a process of its own meanwhile, from the moment that it printed what it is expected to. */
+  readonly with: string | undefined;
   readonly code: string;
 }
 
@@ -44,6 +46,7 @@ export function markedBlocks(file: string, markdown: string): readonly Block[] {
       mode: 'check' as Block['mode'],
       expect: undefined as string | undefined,
       after: undefined as string | undefined,
+      with: undefined as string | undefined,
       code,
     };
     for (const word of words) {
@@ -51,10 +54,13 @@ export function markedBlocks(file: string, markdown: string): readonly Block[] {
       if (word === 'run' || word === 'skip') block.mode = word;
       else if (key === 'expect') block.expect = value ?? word.slice(7);
       else if (key === 'after') block.after = value ?? word.slice(6);
-      else return fail(`${word} is none of run, skip, after=name, expect="text"`);
+      else if (key === 'with') block.with = value ?? word.slice(5);
+      else return fail(`${word} is none of run, skip, after=name, with=name, expect="text"`);
     }
-    if (block.after !== undefined && !blocks.some((other) => other.name === block.after))
-      return fail(`after=${block.after} names no example before it`);
+    for (const key of ['after', 'with'] as const) {
+      if (block[key] !== undefined && !blocks.some((other) => other.name === block[key]))
+        return fail(`${key}=${block[key]} names no example before it`);
+    }
     blocks.push(block);
   }
   return blocks;

@@ -13,7 +13,7 @@ export interface Drains {
 }
 
 /**
- * The app below: `GET /quick` answers at once; `/slow` says that it was entered and answers when it is told to; `/stream` sends its headers and
+ * The app below: `GET /large` answers with `LARGE` bytes; `GET /quick` answers at once; `/slow` says that it was entered and answers when it is told to; `/stream` sends its headers and
  * `first`, and ends with `last` when it is told to.
  */
 export class Work {
@@ -47,6 +47,13 @@ export class Work {
     for (const go of this.#waiting.splice(0)) go();
   }
 
+  /** What `/large` answers, at once. */
+  large(): Buffer {
+    this.#count++;
+    this.#entered.shift()?.();
+    return Buffer.alloc(LARGE, 'x');
+  }
+
   /** The handler of `/stream`. */
   async stream(res: ServerResponse): Promise<void> {
     res.write('first ');
@@ -55,9 +62,12 @@ export class Work {
   }
 }
 
+/** More than what the system buffers between two sockets. */
+export const LARGE: number = 20_000_000;
+
 const KEEP_ALIVE = { connection: 'keep-alive' };
 
-/** The four traps of Node that a drain has to get around, and what belongs to them; each on real sockets. */
+/** The five traps of Node that a drain has to get around, and what belongs to them; each on real sockets. */
 export function drainCases(name: string, make: (work: Work) => Drains): void {
   describe(`drain on ${name}`, () => {
     let work: Work;
@@ -162,6 +172,61 @@ export function drainCases(name: string, make: (work: Work) => Drains): void {
       const second = await client.reply();
       expect([second.status, second.header('connection')]).to.deep.equal([200, 'close']);
       await client.closed;
+      await closed;
+    });
+
+    it('loses no reply of pipelined requests that were begun: the last one alone says Connection: close', async () => {
+      const client = await open();
+      client.send(Buffer.concat([1, 2, 3].map(() => requestBytes('GET', '/slow', KEEP_ALIVE))));
+      for (let entered = 0; entered < 3; entered++) await work.entered();
+      const closed = subject.close();
+      work.release();
+      const replies = [await client.reply(), await client.reply(), await client.reply()];
+      expect(replies.map((reply) => [reply.text, reply.complete, reply.header('connection')])).to.deep.equal([
+        ['slow', true, 'keep-alive'],
+        ['slow', true, 'keep-alive'],
+        ['slow', true, 'close'],
+      ]);
+      await client.closed;
+      await closed;
+    });
+
+    it('gives the last word to a request that comes behind those in flight while it drains', async () => {
+      const client = await opened('/slow');
+      await work.entered();
+      subject.startDraining();
+      client.send(requestBytes('GET', '/slow', KEEP_ALIVE));
+      await work.entered();
+      work.release();
+      expect([(await client.reply()).header('connection'), (await client.reply()).header('connection')]).to.deep.equal(['keep-alive', 'close']);
+      await client.closed;
+    });
+
+    it('begins nothing that comes behind a reply that has said Connection: close', async () => {
+      subject.startDraining();
+      const client = await opened('/stream');
+      expect((await client.head()).header('connection')).to.equal('close');
+      await work.entered();
+      client.send(requestBytes('GET', '/slow', KEEP_ALIVE));
+      let begun = false;
+      void work.entered().then(() => (begun = true));
+      await rawRequest(address, requestBytes('GET', '/quick')); // the server has read what was sent before
+      work.release();
+      for (let chunk = await client.chunk(); chunk !== undefined;) chunk = await client.chunk();
+      await client.closed;
+      expect(begun).to.equal(false);
+    });
+
+    it('completes a reply that was ended but whose client has not read it all yet', async () => {
+      const client = await opened('/large');
+      client.socket.pause();
+      await work.entered();
+      const closed = subject.close();
+      const idle = await rawConnection(address).catch((error: NodeJS.ErrnoException) => error.code);
+      expect(idle).to.equal('ECONNREFUSED'); // it has closed what it took for idle
+      client.socket.resume();
+      const reply = await client.reply();
+      expect([reply.complete, reply.text.length]).to.deep.equal([true, LARGE]);
       await closed;
     });
 

@@ -8,6 +8,7 @@ import type { Drains, Work } from './drain-cases.js';
 export function drainRoutes(work: Work): readonly Route[] {
   return [
     get('/quick', () => 'quick'),
+    get('/large', () => work.large()),
     get('/slow', async () => {
       await work.hold();
       return 'slow';

@@ -17,13 +17,16 @@ const REFRESH_MS = 250;
 /** A phase's shares count from here: balancers may take a moment to notice. */
 const SETTLE_MS = 2_000;
 
-const { values: options } = parseArgs({ options: { naive: { type: 'boolean', default: false }, json: { type: 'string' } } });
-const registryDirectory = mkdtempSync(join(tmpdir(), 'ferrule-demo-'));
+const { values: options } = parseArgs({
+  options: { naive: { type: 'boolean', default: false }, json: { type: 'string' }, registry: { type: 'string', default: 'file' } },
+});
+if (options.registry !== 'file' && options.registry !== 'consul') throw new TypeError(`--registry: ${options.registry} is neither file nor consul`);
+const directory = options.registry === 'file' ? mkdtempSync(join(tmpdir(), 'ferrule-demo-')) : undefined;
 const screen = new Screen(process.stdout);
-const shop = new Shop({ registryDirectory, naive: options.naive, onEvent: (text) => screen.say(text) });
+const shop = new Shop({ registry: directory ?? 'consul', naive: options.naive, onEvent: (text) => screen.say(text) });
 process.once('exit', () => {
   shop.killAll();
-  rmSync(registryDirectory, { recursive: true, force: true });
+  if (directory !== undefined) rmSync(directory, { recursive: true, force: true });
 });
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
 

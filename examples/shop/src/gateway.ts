@@ -1,10 +1,11 @@
 // The gateway: what shoppers talk to. It finds `orders` and `users` by name and has no fallback.
 import { parseArgs } from 'node:util';
-import { createService, fileRegistry, get, jsonLogger, post, roundRobin, silentLogger } from '@ferrule/core';
+import { createService, get, jsonLogger, post, roundRobin, silentLogger } from '@ferrule/core';
 import { expressAdapter } from '@ferrule/express';
 import type { Order, Placed, User } from './catalogue.js';
 import { attempts } from './attempts.js';
 import type { FromProcess, ToProcess } from './messages.js';
+import { registryAt } from './registry.js';
 
 const { values: options } = parseArgs({ options: { registry: { type: 'string' }, naive: { type: 'boolean', default: false } } });
 const seen = attempts();
@@ -13,7 +14,7 @@ const policies = options.naive ? ({ balancer: roundRobin(), ejector: false, retr
 const service = createService({
   name: 'gateway',
   adapter: expressAdapter(),
-  registry: fileRegistry({ directory: options.registry! }),
+  registry: registryAt(options.registry!),
   listen: { host: '127.0.0.1' },
   logger: options.naive ? silentLogger : jsonLogger({ level: 'error' }), // the demo tells what happens
   routes: [

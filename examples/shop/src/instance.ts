@@ -1,12 +1,13 @@
 // One process of `orders` or `users`, on Express or Koa: the same routes on either.
 import { parseArgs } from 'node:util';
-import { Reply, createService, fileRegistry, get, jsonLogger, post } from '@ferrule/core';
+import { Reply, createService, get, jsonLogger, post } from '@ferrule/core';
 import type { Call, Route, Wrapper } from '@ferrule/core';
 import { expressAdapter } from '@ferrule/express';
 import { koaAdapter } from '@ferrule/koa';
 import { orderOf, placedOf, userOf } from './catalogue.js';
 import { faults } from './faults.js';
 import type { FromProcess, ToProcess } from './messages.js';
+import { registryAt } from './registry.js';
 
 const { values: options } = parseArgs({
   options: { registry: { type: 'string' }, service: { type: 'string' }, host: { type: 'string' }, name: { type: 'string' } },
@@ -36,7 +37,7 @@ const routes: Record<string, readonly Route[]> = {
 const service = createService({
   name: options.service!,
   adapter: options.host === 'koa' ? koaAdapter() : expressAdapter(),
-  registry: fileRegistry({ directory: options.registry! }),
+  registry: registryAt(options.registry!),
   metadata: { name },
   wrappers: [work],
   routes: routes[options.service!]!,

@@ -4,8 +4,8 @@ import { fileURLToPath } from 'node:url';
 import type { EndpointReport, Fault, FromProcess, ToProcess } from './messages.js';
 
 export interface ShopOptions {
-  /** Where the processes find each other. */
-  readonly registryDirectory: string;
+  /** Where the processes find each other; see registry.ts. */
+  readonly registry: string;
   /** Round robin and no policy at the gateway, to see the difference. */
   readonly naive: boolean;
   readonly onEvent: (text: string) => void;
@@ -54,7 +54,7 @@ export class Shop {
 
   async open(): Promise<void> {
     await Promise.all([...this.#members.values()].map((member) => this.#start(member)));
-    const gateway = this.#fork('gateway.js', ['--registry', this.#options.registryDirectory, ...(this.#options.naive ? ['--naive'] : [])]);
+    const gateway = this.#fork('gateway.js', ['--registry', this.#options.registry, ...(this.#options.naive ? ['--naive'] : [])]);
     this.#gateway = gateway;
     this.#gatewayPort = (await readiness(gateway)).port;
   }
@@ -116,7 +116,7 @@ export class Shop {
   async #start(member: Member): Promise<void> {
     const child = this.#fork('instance.js', [
       '--registry',
-      this.#options.registryDirectory,
+      this.#options.registry,
       '--service',
       member.service,
       '--host',

@@ -2,13 +2,17 @@
 
 // time, logging
 export { systemClock } from './time/clock.js';
-export type { Clock, Timer } from './time/clock.js';
+export type { Clock, Timer, TimerOptions } from './time/clock.js';
 export { DeadlineWheel } from './time/deadline-wheel.js';
 export { QueuedTimer, TimerQueue } from './time/timer-queue.js';
 export { toMs } from './time/duration.js';
 export type { Duration } from './time/duration.js';
 export { abortableOf, sleep } from './time/sleep.js';
 export type { Abortable } from './time/sleep.js';
+
+// options
+export { checkOptions } from './options/check.js';
+export { shown } from './options/shown.js';
 
 // call
 export type { BodyStream } from './call/reply.js';
@@ -25,7 +29,9 @@ export { isRefusal, refusal } from './errors/service-error.js';
 // wrappers
 export { named, traitsOf } from './wrappers/wrapper.js';
 export type { WrapperTraits } from './wrappers/wrapper.js';
+export { isPlaced, wrapperOf } from './wrappers/stack.js';
 export { isCancelled, isRetryable, isUnprocessed, verdictOn } from './wrappers/verdict.js';
+export { failedItself } from './call/own-failure.js';
 
 // registry
 export { checkInstance, checkServiceName, sameInstance } from './registry/instance.js';
@@ -45,7 +51,7 @@ export { isForbiddenHost } from './discovery/address-filter.js';
 export { perView } from './balancing/balancer.js';
 export type { Balancer, View } from './balancing/balancer.js';
 export { Endpoint, weightOf } from './balancing/endpoint.js';
-export type { Fleet, Load, Meter, Verdict } from './balancing/load.js';
+export type { Ending, Fleet, Load, Meter } from './balancing/load.js';
 export { isWorking } from './balancing/outcome.js';
 export type { Outcome } from './balancing/outcome.js';
 
@@ -80,8 +86,14 @@ export type { LeavesAnswer } from './server/native.js';
 export { RenderedReply } from './server/render.js';
 export type { Head, Payload } from './server/render.js';
 export { rendered, writeReply } from './server/reply-writer.js';
+export { followStream } from './server/follow-stream.js';
 export { answered, callOf, cutShort, failing, moved, track, whenClosed } from './server/tracking.js';
-export { Match, RouteTable } from './server/router.js';
+export { Match, RouteTable, isMalformedPath } from './server/router.js';
+export { outsideOfRoute } from './server/app-context.js';
+export { problemAnswers } from './server/problem-answers.js';
+export type { ProblemErrorsOptions } from './server/problem-answers.js';
+export { placeRoutes } from './server/place-routes.js';
+export { claimApp } from './server/claim-app.js';
 export { unmatchedCalls } from './server/unmatched.js';
 export { inboundStack } from './server/stack.js';
 export type { InboundStackOptions } from './server/stack.js';
@@ -95,3 +107,8 @@ export type { HealthHandler, HealthQuestion } from './server/health-routes.js';
 export { advertisedAddress, instanceId } from './service/advertise.js';
 export { stopOnSignals } from './service/signals.js';
 export type { SignalSource, StopSignal } from './service/signals.js';
+
+// di: what a package needs to export a module, without a container
+export type { Binder, Module } from './di/module.js';
+export { Tokens } from './di/tokens.js';
+export type { TokenName } from './di/tokens.js';

@@ -1,4 +1,5 @@
 import type { NextFunction, Request, Response } from 'express';
+import { REASONS, isServiceError } from '@ferrule/core';
 import type { Reply } from '@ferrule/core';
 import { writeReply } from '@ferrule/core/adapter';
 import type { Exchange } from '@ferrule/core/adapter';
@@ -23,6 +24,8 @@ export async function answer(run: Promise<Reply>, exchange: Exchange, res: Respo
   try {
     reply = await run;
   } catch (error) {
+    // The client has left: there is nobody to answer, and nothing went wrong that Express would have to print.
+    if (res.closed && isServiceError(error) && error.reason === REASONS.disconnected) return;
     return fail(error);
   }
   if (reply.sent) return void exchange.work?.catch(fail);

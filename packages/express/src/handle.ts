@@ -1,7 +1,7 @@
 import type { NextFunction, Request, RequestHandler, Response } from 'express';
 import type { Params, RouteHandler, Wrapper } from '@ferrule/core';
-import { compose, detached } from '@ferrule/core';
-import { depthOne, nativeHandler } from '@ferrule/core/adapter';
+import { compose } from '@ferrule/core';
+import { depthOne, nativeHandler, outsideOfRoute, shown } from '@ferrule/core/adapter';
 import type { Exchange } from '@ferrule/core/adapter';
 import { answer, exchangeOf } from './answer.js';
 
@@ -35,9 +35,10 @@ function paramsOf(req: Request): Params {
  * whose answer then counts as its own.
  */
 export function native(fn: (req: Request, res: Response, next: NextFunction) => unknown): RouteHandler {
+  if (typeof fn !== 'function') throw new TypeError(`native: ${shown(fn)} is no handler. Give one of the framework's own kind.`);
   return nativeHandler((exchange: Exchange) => {
     // The rest of the app is not part of the call any more.
-    const next: NextFunction = (error?: unknown) => void detached(() => exchange.next?.(error));
+    const next: NextFunction = (error?: unknown) => void outsideOfRoute(exchange.res, () => exchange.next?.(error));
     return fn(exchange.req as Request, exchange.res as Response, next);
   });
 }

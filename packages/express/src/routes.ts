@@ -1,4 +1,5 @@
 import type { RequestHandler, Response } from 'express';
+import { placeRoutes } from '@ferrule/core/adapter';
 import type { Mountable } from '@ferrule/core/adapter';
 import { answer, exchangeOf } from './answer.js';
 
@@ -7,10 +8,10 @@ const DECLINED = Symbol('ferrule.declined');
 /**
  * The service's routes as middleware: where it stands in the app, after authentication and parsers, there they run, below a prefix
  * too (`app.use('/api', routes(service))`). What they do not know goes on to the app.
+ * @throws TypeError when it is no service.
  */
 export function routes(service: { readonly mountable: Mountable }): RequestHandler {
-  service.mountable.placed = true;
-  return middlewareOf(service.mountable);
+  return middlewareOf(placeRoutes(service));
 }
 
 export function middlewareOf({ routes: table }: Mountable): RequestHandler {

@@ -1,10 +1,8 @@
 import { STATUS_CODES } from 'node:http';
-import type { ServerResponse } from 'node:http';
-import type { Readable } from 'node:stream';
 import type { Context, Next, ParameterizedContext } from 'koa';
 import type { Reply } from '@ferrule/core';
-import { answered, cutShort, failing, moved, rendered } from '@ferrule/core/adapter';
-import type { BodyStream, Exchange, Mountable } from '@ferrule/core/adapter';
+import { answered, cutShort, followStream, rendered } from '@ferrule/core/adapter';
+import type { Exchange, Mountable } from '@ferrule/core/adapter';
 
 /** Any context, whatever state the app has declared. */
 export type AnyContext = Context | ParameterizedContext;
@@ -73,24 +71,11 @@ export function writeContext(ctx: AnyContext, reply: Reply, errors?: Partial<Err
   } else if (payload instanceof Uint8Array) {
     ctx.body = Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength);
   } else {
-    watch(payload, res, errors);
+    followStream(payload, res, (error) => errors?.brokeOff?.(error, res));
     ctx.body = payload;
   }
   setStatus(ctx, status);
   answered(res, status, typeof payload === 'string' || payload instanceof Uint8Array ? (head['content-length'] as number) : 0);
-}
-
-/** Counts what the stream gives and notes when it fails, before Koa listens to it too; that may be later, when middleware around takes its time. */
-function watch(stream: BodyStream, res: ServerResponse, errors: Partial<Errors> = {}): void {
-  stream
-    .on('data', (chunk: string | Uint8Array) => moved(res, typeof chunk === 'string' ? Buffer.byteLength(chunk) : chunk.byteLength))
-    .on('error', (error: unknown) => {
-      // Koa destroys the stream of a client that has left, also with an error.
-      if (!res.destroyed) errors.brokeOff?.(error, res);
-      failing(res);
-    })
-    .on('close', () => (stream as Partial<Readable>).readableEnded !== true && failing(res));
-  stream.pause();
 }
 
 /** Cookies, Vary and Link are lists that middleware may have begun. */

@@ -1,7 +1,7 @@
 import type { Context, Middleware, Next } from 'koa';
-import { compose, detached } from '@ferrule/core';
+import { compose } from '@ferrule/core';
 import type { Params, RouteHandler, Wrapper } from '@ferrule/core';
-import { depthOne, nativeHandler } from '@ferrule/core/adapter';
+import { depthOne, nativeHandler, outsideOfRoute, shown } from '@ferrule/core/adapter';
 import type { Exchange } from '@ferrule/core/adapter';
 import { answer, exchangeOf } from './answer.js';
 
@@ -26,8 +26,12 @@ export function handle(fn: RouteHandler, ...wrappers: readonly Wrapper[]): Middl
  * declines to the rest of the app, whose answer then counts as its own.
  */
 export function native(fn: (ctx: Context, next: Next) => unknown): RouteHandler {
+  if (typeof fn !== 'function') throw new TypeError(`native: ${shown(fn)} is no handler. Give one of the framework's own kind.`);
   // The rest of the app is not part of the call any more.
-  return nativeHandler((exchange: Exchange) => fn(exchange.native as Context, () => detached(exchange.next as Next)), isLeftToKoa);
+  return nativeHandler(
+    (exchange: Exchange) => fn(exchange.native as Context, () => outsideOfRoute(exchange.res, exchange.next as Next)),
+    isLeftToKoa,
+  );
 }
 
 function isLeftToKoa({ native: ctx }: Exchange): boolean {

@@ -1,22 +1,16 @@
 import type { Middleware } from 'koa';
-import type { ErrorMapper } from '@ferrule/core';
-import { replyMapping, unmatchedCalls } from '@ferrule/core/adapter';
-import type { Mountable } from '@ferrule/core/adapter';
+import { problemAnswers } from '@ferrule/core/adapter';
+import type { ProblemErrorsOptions } from '@ferrule/core/adapter';
 import { breakOff, emitError, writeContext } from './answer.js';
 import type { AnyContext, Errors } from './answer.js';
 
-export interface ProblemErrorsOptions {
-  /** Asked in turn before problem+json. */
-  readonly mappers?: readonly ErrorMapper[];
-  /** The member `service` of the problems. Default: left out. */
-  readonly service?: string;
-}
-
-/** Middleware that answers with problem+json for what is thrown behind it: put it first. A 5xx still reaches the app's `error` event. */
+/**
+ * Middleware that answers with problem+json for what is thrown behind it and logs what is behind a 5xx: put it first. A 5xx reaches the
+ * app's own listeners for `error` too, but for Koa's, which would write it a second time.
+ * @throws TypeError when an option is unknown or bad.
+ */
 export function problemErrors(options: ProblemErrorsOptions = {}): Middleware {
-  const toReply = replyMapping(options.mappers ?? [], options.service);
-  const callFor = unmatchedCalls(options.service ?? '');
-  const errors: Pick<Mountable, 'toReply'> = { toReply: (error, res) => toReply(error, callFor(res)) };
+  const errors = problemAnswers(options);
   return async function ferruleErrors(ctx, next) {
     try {
       await next();
@@ -27,7 +21,7 @@ export function problemErrors(options: ProblemErrorsOptions = {}): Middleware {
 }
 
 /** Maps an error that arrives at the outermost middleware. What Koa would tell its `error` event it is told here too. */
-export function answerError(ctx: AnyContext, error: unknown, errors: Pick<Mountable, 'toReply'> & Partial<Errors>): void {
+export function answerError(ctx: AnyContext, error: unknown, errors: Errors): void {
   if (ctx.headerSent) return breakOff(ctx, error, errors);
   const reply = errors.toReply(error, ctx.res);
   if (reply.status >= 500) emitError(ctx, error, errors);

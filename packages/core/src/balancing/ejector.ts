@@ -1,3 +1,5 @@
+import { checkOptions, namesOf } from '../options/check.js';
+import { shown } from '../options/shown.js';
 import { toMs } from '../time/duration.js';
 import type { Duration } from '../time/duration.js';
 
@@ -48,11 +50,27 @@ export interface Ejector {
   readonly longestRetryAfterMs: number;
 }
 
+const OPTIONS = namesOf<EjectorOptions>({
+  consecutive: true,
+  successBelow: true,
+  minResults: true,
+  window: true,
+  base: true,
+  max: true,
+  jitter: true,
+  maxEjected: true,
+  panicBelow: true,
+  probeTimeout: true,
+  slowStart: true,
+  longestRetryAfter: true,
+});
+
 /**
  * Takes an endpoint out of service that fails, and lets exactly one call at a time find out whether it works again.
  * @throws TypeError when an option is out of range.
  */
 export function ejector(options: EjectorOptions = {}): Ejector {
+  checkOptions('ejector', options, OPTIONS);
   const settings: Ejector = {
     consecutive: count(options.consecutive ?? 5, 'consecutive'),
     successBelow: ratio(options.successBelow ?? 0.8, 'successBelow'),
@@ -79,13 +97,13 @@ export const noEjector: Ejector = Object.freeze({
 });
 
 function count(value: number, option: string): number {
-  if (!Number.isInteger(value) || value < 1) throw new TypeError(`ejector ${option}: ${String(value)} is no count. Give an integer from 1.`);
+  if (!Number.isInteger(value) || value < 1) throw new TypeError(`ejector ${option}: ${shown(value)} is no count. Give an integer from 1.`);
   return value;
 }
 
 function ratio(value: number, option: string): number {
   if (typeof value !== 'number' || !(value >= 0 && value <= 1))
-    throw new TypeError(`ejector ${option}: ${String(value)} is no ratio. Give a number from 0 to 1.`);
+    throw new TypeError(`ejector ${option}: ${shown(value)} is no ratio. Give a number from 0 to 1.`);
   return value;
 }
 

@@ -1,3 +1,5 @@
+import { checkOptions } from '../options/check.js';
+import { shown } from '../options/shown.js';
 import type { Load, Meter } from './load.js';
 
 const BY_WAITING: Meter = { cost: (endpoint) => endpoint.waiting + 1, observe: () => {} };
@@ -9,9 +11,9 @@ const BY_OPEN: Meter = { cost: (endpoint) => endpoint.open + 1, observe: () => {
  * With many client processes each sees few calls in progress, and this load little: prefer `relativeLatency()` there.
  */
 export function leastPending(options: { readonly count?: 'waiting' | 'open' } = {}): Load {
+  checkOptions('leastPending', options, ['count']);
   const { count = 'waiting' } = options;
-  if (count !== 'waiting' && count !== 'open')
-    throw new TypeError(`leastPending count: ${JSON.stringify(count)} is unknown. Use 'waiting' or 'open'.`);
+  if (count !== 'waiting' && count !== 'open') throw new TypeError(`leastPending count: ${shown(count)} is unknown. Use 'waiting' or 'open'.`);
   const meter = count === 'open' ? BY_OPEN : BY_WAITING;
   return { name: 'least-pending', fleet: () => ({ meter: () => meter }) };
 }

@@ -15,12 +15,12 @@ export interface Fleet {
 }
 
 /** How a measured call ended: `cancelled` says only that the latency would have been at least what was measured. */
-export type Verdict = 'ok' | 'failed' | 'cancelled';
+export type Ending = 'ok' | 'failed' | 'cancelled';
 
 /** The measure of one endpoint. All times in milliseconds on the scale of `Clock.now()`. Synchronous, constant time, free of allocation. */
 export interface Meter {
   /** The expected cost of one more call; the lower one wins. Only the order counts, not the unit. Never negative, never NaN. */
   cost(endpoint: Endpoint, now: number): number;
   /** Headers arrived after `latencyMs`, or the call failed before them. A body that breaks off later is one more failure, of latency 0. */
-  observe(latencyMs: number, verdict: Verdict, now: number): void;
+  observe(latencyMs: number, ending: Ending, now: number): void;
 }

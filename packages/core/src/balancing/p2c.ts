@@ -1,3 +1,4 @@
+import { checkMethods, checkOptions, checkSurroundings, namesOf } from '../options/check.js';
 import type { Balancer } from './balancer.js';
 import type { Endpoint } from './endpoint.js';
 import type { Load } from './load.js';
@@ -10,6 +11,8 @@ export interface P2cOptions {
   readonly random?: () => number;
 }
 
+const OPTIONS = namesOf<P2cOptions>({ load: true, random: true });
+
 /**
  * The power of two choices: of two different endpoints drawn at random, the one with the lower load. Nearly as good as comparing
  * all, in constant time, and clients that do not know of each other never herd to the same best one (Mitzenmacher, 2001).
@@ -17,9 +20,10 @@ export interface P2cOptions {
  * Weights are not read, but for 0, which the selector leaves out: what it measures knows better. `weighted()` reads them.
  */
 export function p2c(options: P2cOptions = {}): Balancer {
+  checkOptions('p2c', options, OPTIONS);
+  checkSurroundings('p2c', options);
   const { load = relativeLatency(), random = Math.random } = options;
-  if (typeof load?.fleet !== 'function')
-    throw new TypeError(`p2c load: ${String(load)} is no load. Give relativeLatency(), peakEwma(), leastPending() or a Load of your own.`);
+  checkMethods(load, ['fleet'], 'p2c load', 'Give relativeLatency(), peakEwma(), leastPending() or a Load of your own');
   return {
     name: `p2c(${load.name})`,
     load,

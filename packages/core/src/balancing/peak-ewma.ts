@@ -1,3 +1,4 @@
+import { checkOptions } from '../options/check.js';
 import { toMs } from '../time/duration.js';
 import type { Duration } from '../time/duration.js';
 import type { Endpoint } from './endpoint.js';
@@ -12,6 +13,7 @@ const PENALTY = 2 ** 47;
  * `decay` is the time constant; default 10 s (a half-life of 6.9 s).
  */
 export function peakEwma(options: { readonly decay?: Duration } = {}): Load {
+  checkOptions('peakEwma', options, ['decay']);
   const decayMs = toMs(options.decay ?? 10_000, 'peakEwma decay');
   if (decayMs === 0) throw new TypeError(`peakEwma decay: 0 would forget everything at once. Give a time constant above zero, such as '10s'.`);
   return { name: 'peak-ewma', fleet: () => ({ meter: () => new PeakMeter(decayMs) }) };

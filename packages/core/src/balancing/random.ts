@@ -1,7 +1,10 @@
+import { checkOptions, checkSurroundings } from '../options/check.js';
 import type { Balancer } from './balancer.js';
 
 /** Any one, all equally likely. Keeps nothing and never herds, but at 90 % utilisation its p99 is twice that of `p2c()`. */
 export function random(options: { readonly random?: () => number } = {}): Balancer {
+  checkOptions('random', options, ['random']);
+  checkSurroundings('random', options);
   const { random: draw = Math.random } = options;
   return {
     name: 'random',

@@ -1,7 +1,8 @@
+import { checkOptions, namesOf } from '../options/check.js';
 import { toMs } from '../time/duration.js';
 import type { Duration } from '../time/duration.js';
 import type { Endpoint } from './endpoint.js';
-import type { Fleet, Load, Meter, Verdict } from './load.js';
+import type { Ending, Fleet, Load, Meter } from './load.js';
 
 export interface RelativeLatencyOptions {
   /** Time constant of the moving means. Default 1 s. */
@@ -15,6 +16,7 @@ export interface RelativeLatencyOptions {
   readonly errorDecay?: Duration;
 }
 
+const OPTIONS = namesOf<RelativeLatencyOptions>({ smoothing: true, idleDecay: true, errorDecay: true });
 /** A moving mean keeps at most this much of itself, so that at a high rate it spans about twenty calls. */
 const MOST_KEPT = 0.95;
 /** The same for the fleet, which sees the calls of all endpoints. */
@@ -48,6 +50,7 @@ const UNMEASURED_MS = 1;
  * 1.5 times the healthy one, against 1.65 with linear decay (5 s) and 2.0 without the square. Between 9 and 11 s, and 20 and 30 %, nothing changes.
  */
 export function relativeLatency(options: RelativeLatencyOptions = {}): Load {
+  checkOptions('relativeLatency', options, OPTIONS);
   const constants: Constants = {
     smoothingMs: positive(options.smoothing ?? 1_000, 'relativeLatency smoothing'),
     idleDecayMs: positive(options.idleDecay ?? 10_000, 'relativeLatency idleDecay'),
@@ -115,15 +118,15 @@ class RelativeMeter implements Meter {
     return cost / (ratio * ratio * ratio * ratio);
   }
 
-  observe(latencyMs: number, verdict: Verdict, now: number): void {
-    if (verdict === 'cancelled' && latencyMs <= this.#latencyMs) return;
+  observe(latencyMs: number, ending: Ending, now: number): void {
+    if (ending === 'cancelled' && latencyMs <= this.#latencyMs) return;
     const kept = this.#measuredAt === -Infinity ? 0 : Math.min(Math.exp((this.#measuredAt - now) / this.#fleet.constants.smoothingMs), MOST_KEPT);
-    const ok = verdict === 'ok';
+    const ok = ending === 'ok';
     if (ok || latencyMs > this.#latencyMs) {
       this.#latencyMs = this.#latencyMs < 0 ? latencyMs : this.#latencyMs * kept + latencyMs * (1 - kept);
     }
     this.#measuredAt = now;
-    if (verdict === 'cancelled') return;
+    if (ending === 'cancelled') return;
     this.#success = this.#success * kept + (ok ? 1 - kept : 0);
     this.#fleet.observe(latencyMs, ok, now);
   }

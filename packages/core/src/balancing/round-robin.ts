@@ -1,3 +1,4 @@
+import { checkOptions, checkSurroundings } from '../options/check.js';
 import { perView } from './balancer.js';
 import type { Balancer } from './balancer.js';
 
@@ -7,6 +8,8 @@ import type { Balancer } from './balancer.js';
  * of at most one other. Blind to latency and failures; knows neither weights nor slow start.
  */
 export function roundRobin(options: { readonly random?: () => number } = {}): Balancer {
+  checkOptions('roundRobin', options, ['random']);
+  checkSurroundings('roundRobin', options);
   const { random = Math.random } = options;
   const turnOf = perView((view) => ({ next: Math.floor(random() * view.endpoints.length) }));
   return {

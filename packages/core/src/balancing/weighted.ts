@@ -1,3 +1,4 @@
+import { checkOptions, checkSurroundings } from '../options/check.js';
 import { perView } from './balancer.js';
 import type { Balancer, View } from './balancer.js';
 import { weightOf } from './endpoint.js';
@@ -12,6 +13,8 @@ import type { Timed } from './timed-heap.js';
  * when all are 0, it declines. An endpoint that starts slowly has its weight reduced for so long.
  */
 export function weighted(options: { readonly random?: () => number } = {}): Balancer {
+  checkOptions('weighted', options, ['random']);
+  checkSurroundings('weighted', options);
   const { random = Math.random } = options;
   const scheduleOf = perView(() => new Schedule(random));
   return {

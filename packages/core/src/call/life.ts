@@ -15,6 +15,9 @@ type AnswerListener = (status: number) => void;
  * Lives form a tree: an attempt is a branch of its call. Aborting a life aborts its branches, and a life ends only
  * after its own work and all of its branches have ended, so that a permit taken for it stays taken that long.
  * Everything is made on demand: a call that nobody cancels and nobody waits for costs one object.
+ *
+ * A listener that throws keeps neither the others nor the branches from hearing: its error is thrown again on its own, as an
+ * uncaught one, as Node does it for the listeners of an AbortSignal.
  */
 export class Life {
   #parent: Life | undefined;
@@ -76,7 +79,7 @@ export class Life {
     this.#controller?.abort(reason);
     const listeners = this.#abortListeners;
     this.#abortListeners = undefined;
-    if (listeners !== undefined) for (const listener of listeners) listener(reason);
+    if (listeners !== undefined) for (const listener of listeners) tell(listener, reason);
     const branches: Life[] = []; // a listener may end any of them, so they are looked up before
     for (let branch = this.#firstBranch; branch !== undefined; branch = branch.#next) branches.push(branch);
     for (const branch of branches) branch.abort(reason);
@@ -97,7 +100,7 @@ export class Life {
   /** The reply's status and headers are known. Those above hear of it too: the transport has the innermost branch, a lease the attempt. */
   answered(status: number): void {
     const listeners = this.#answerListeners;
-    if (listeners !== undefined) for (const listener of listeners) listener(status);
+    if (listeners !== undefined) for (const listener of listeners) tell(listener, status);
     this.#parent?.answered(status);
   }
 
@@ -112,7 +115,7 @@ export class Life {
     this.#ownEnd = end;
     const listeners = this.#ownEndListeners;
     this.#ownEndListeners = undefined;
-    if (listeners !== undefined) for (const listener of listeners) listener(end);
+    if (listeners !== undefined) for (const listener of listeners) tell(listener, end);
     this.#close();
   }
 
@@ -138,7 +141,7 @@ export class Life {
     this.#answerListeners = undefined;
     const listeners = this.#endListeners;
     this.#endListeners = undefined;
-    if (listeners !== undefined) for (const listener of listeners) listener(this.#end);
+    if (listeners !== undefined) for (const listener of listeners) tell(listener, this.#end);
     const parent = this.#parent;
     if (parent === undefined) return;
     this.#parent = undefined;
@@ -153,6 +156,17 @@ export class Life {
     else previous.#next = next;
     if (next !== undefined) next.#previous = previous;
     branch.#previous = branch.#next = undefined;
+  }
+}
+
+/** Calls the listener; what it throws becomes an uncaught error behind the back of whoever tells. */
+function tell<T>(listener: (what: T) => void, what: T): void {
+  try {
+    listener(what);
+  } catch (error) {
+    queueMicrotask(() => {
+      throw error;
+    });
   }
 }
 

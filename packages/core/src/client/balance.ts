@@ -1,5 +1,6 @@
 import type { Readable } from 'node:stream';
 import type { Call } from '../call/call.js';
+import { failedItself } from '../call/own-failure.js';
 import { isStream } from '../call/reply.js';
 import type { Reply } from '../call/reply.js';
 import { isWorking } from '../balancing/outcome.js';
@@ -19,9 +20,24 @@ import { isRefused } from './transport-errors.js';
  */
 export function balance(selector: Selector): Wrapper {
   return named({ name: 'balance' }, (next) => (call) => {
-    const lease = selector.select(call);
-    return 'then' in lease ? lease.then((known) => lend(known, next, call)) : lend(lease, next, call);
+    let lease: Lease | Promise<Lease>;
+    try {
+      lease = selector.select(call);
+    } catch (error) {
+      return unavailable(error, call);
+    }
+    if (!('then' in lease)) return lend(lease, next, call);
+    return lease.then(
+      (known) => lend(known, next, call),
+      (error: unknown) => unavailable(error, call),
+    );
   });
+}
+
+/** There is no endpoint: nothing was sent, and `retry` may know that it is this call that was not. */
+function unavailable(error: unknown, call: Call): Promise<never> {
+  failedItself(call, error);
+  return Promise.reject(error);
 }
 
 function lend(lease: Lease, next: Handler, call: Call): Promise<Reply> {

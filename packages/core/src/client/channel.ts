@@ -1,16 +1,19 @@
 import { createDirectory } from '../discovery/create-directory.js';
-import type { Directory, DirectoryEvent, Snapshot } from '../discovery/directory.js';
+import type { Directory, Snapshot } from '../discovery/directory.js';
 import type { Balancer } from '../balancing/balancer.js';
 import { ejector as makeEjector } from '../balancing/ejector.js';
 import type { Ejector } from '../balancing/ejector.js';
 import type { Logger } from '../logging/logger.js';
-import { originOf } from '../registry/registry.js';
 import type { Discovery, Instance } from '../registry/registry.js';
 import { createSelector } from '../selection/create-selector.js';
 import type { EndpointReport } from '../selection/create-selector.js';
 import type { Filter } from '../selection/filter.js';
 import type { Clock } from '../time/clock.js';
+import { toMs } from '../time/duration.js';
 import type { Handler } from '../wrappers/wrapper.js';
+import { checkMethods, checkSurroundings, namesOf } from '../options/check.js';
+import { shown } from '../options/shown.js';
+import { holdOrigin, releaseOrigin } from './held-origins.js';
 import { httpTransport } from './http-transport.js';
 import { outboundStack } from './stack.js';
 import type { OutboundPolicies } from './stack.js';
@@ -34,6 +37,30 @@ export interface ChannelOptions extends OutboundPolicies {
   readonly random?: () => number;
 }
 
+/** The names of all of them. */
+export const CHANNEL_OPTIONS: readonly string[] = namesOf<ChannelOptions>({
+  registry: true,
+  directory: true,
+  transport: true,
+  balancer: true,
+  ejector: true,
+  filters: true,
+  logger: true,
+  clock: true,
+  random: true,
+  timeout: true,
+  attemptTimeout: true,
+  retry: true,
+  circuitBreaker: true,
+  bulkhead: true,
+  rateLimit: true,
+  fallback: true,
+  errors: true,
+  wrappers: true,
+  attemptWrappers: true,
+  telemetry: true,
+});
+
 /** The way to one service: its endpoints, its stack and the connections. */
 export interface Channel extends AsyncDisposable {
   readonly service: string;
@@ -44,11 +71,22 @@ export interface Channel extends AsyncDisposable {
 
 /**
  * Opens the way to a service or to an address.
- * @throws TypeError when the target is neither, or a name without a registry to look it up in.
+ * @throws TypeError when the target is neither, or a name without a registry to look it up in, and for an option that does not fit.
  */
 export function openChannel(target: string, options: ChannelOptions): Channel {
   const { registry, clock, random, logger, balancer, filters, attemptTimeout } = options;
-  const address = typeof target === 'string' && target.includes('://') ? addressOf(target) : undefined;
+  if (typeof target !== 'string' || target === '')
+    throw new TypeError(
+      `client: ${shown(target)} is no target. Give a service's name, such as 'orders', or an address such as 'http://127.0.0.1:8080'.`,
+    );
+  const which = target.includes('://') ? 'client' : `client ${shown(target)}`; // an address may hold credentials
+  checkSurroundings(which, options);
+  checkMethods(registry, ['watch'], `${which} registry`, 'Give a registry, for example fileRegistry()');
+  checkMethods(options.directory, ['lookup', 'subscribe'], `${which} directory`, 'Give what createDirectory() made');
+  checkMethods(options.transport, ['handle', 'forget', Symbol.asyncDispose], `${which} transport`, 'Give what httpTransport() made');
+  if (attemptTimeout !== undefined && attemptTimeout !== false) toMs(attemptTimeout, `${which} attemptTimeout`);
+  if (options.timeout !== undefined && options.timeout !== false) toMs(options.timeout, `${which} timeout`);
+  const address = target.includes('://') ? addressOf(target) : undefined;
   if (address === undefined && options.directory === undefined && registry === undefined) {
     throw new TypeError(
       `client ${JSON.stringify(target)}: a service's name needs a registry or a directory to be found in. Give one, or an address such as 'http://127.0.0.1:8080'.`,
@@ -69,15 +107,13 @@ export function openChannel(target: string, options: ChannelOptions): Channel {
     ...(balancer !== undefined && { balancer }),
     ...(ejector !== undefined && { ejector }),
     ...(filters !== undefined && { filters }),
+    // An endpoint that has left, or moved, takes its connections with it, and so does a client that is disposed of.
+    onArrival: (origin) => holdOrigin(transport, origin),
+    onDeparture: (origin) => releaseOrigin(transport, origin),
   });
   // Baggage is for our own services: an address that was given may be anybody's.
   const telemetry = address === undefined || options.telemetry === false ? options.telemetry : { trusted: false, ...options.telemetry };
   const { handler, names } = outboundStack({ ...options, ...(telemetry !== undefined && { telemetry }), selector, transport });
-  // An endpoint that has left, or moved, takes its connections with it: idle ones now, busy ones when their work has ended.
-  const origins = new Map<string, string>();
-  const stopForgetting = directory.onChange((event) => {
-    if (event.service === service) forgetLeavers(event, origins, transport);
-  });
 
   return {
     service,
@@ -85,7 +121,6 @@ export function openChannel(target: string, options: ChannelOptions): Channel {
     names,
     endpoints: () => selector.endpoints(),
     async [Symbol.asyncDispose]() {
-      stopForgetting();
       selector.close();
       for (const part of owned.splice(0)) await part[Symbol.asyncDispose]();
     },
@@ -95,16 +130,6 @@ export function openChannel(target: string, options: ChannelOptions): Channel {
 function own<P extends AsyncDisposable>(owned: AsyncDisposable[], part: P): P {
   owned.push(part);
   return part;
-}
-
-function forgetLeavers({ type, instance }: DirectoryEvent, origins: Map<string, string>, transport: Transport): void {
-  const before = origins.get(instance.id) ?? originOf(instance);
-  const now = type === 'deregister' ? undefined : originOf(instance);
-  if (now === undefined) origins.delete(instance.id);
-  else origins.set(instance.id, now);
-  if (before === now) return;
-  for (const origin of origins.values()) if (origin === before) return; // under another id it is still there
-  transport.forget(before);
 }
 
 /** @throws TypeError when it is more than scheme, host and port. */

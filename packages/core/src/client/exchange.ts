@@ -36,6 +36,8 @@ export class Exchange implements Dispatcher.DispatchHandler, StreamSource {
   readonly #limits: ExchangeLimits;
   readonly #upload: Readable | undefined;
   readonly #forget: () => void;
+  /** Called once, when undici is done with it, for whoever counts connections. */
+  #released: (() => void) | undefined;
   #controller: Dispatcher.DispatchController | undefined;
   #progress: Progress = 'connecting';
   #over = false;
@@ -46,11 +48,12 @@ export class Exchange implements Dispatcher.DispatchHandler, StreamSource {
   #chunks: Buffer[] = [];
   #stream: ReplyStream | undefined;
 
-  constructor(call: Call, mode: ReplyMode, upload: Readable | undefined, limits: ExchangeLimits) {
+  constructor(call: Call, mode: ReplyMode, upload: Readable | undefined, limits: ExchangeLimits, released?: () => void) {
     this.#call = call;
     this.#mode = mode;
     this.#upload = upload;
     this.#limits = limits;
+    this.#released = released;
     this.promise = new Promise((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
@@ -74,8 +77,9 @@ export class Exchange implements Dispatcher.DispatchHandler, StreamSource {
     this.#call.answered(status);
     if (this.#over) return; // a listener aborted
     const isError = status >= 400;
-    if (!isError && (this.#mode === 'stream' || this.#mode === 'raw')) {
-      const stream = new ReplyStream(this, this.#call.label, this.#limits.streamIdleMs, this.#limits.clock);
+    // A reply without a body is over with its head: as a stream, it would wait for a reader who has no reason to come.
+    if (!isError && (this.#mode === 'stream' || this.#mode === 'raw') && hasBody(this.#call.operation.method, status, headers)) {
+      const stream = new ReplyStream(this, this.#call, isEventStream(headers), this.#limits.streamIdleMs, this.#limits.clock);
       this.#stream = stream;
       this.#resolve(new Reply(status, stream, headers));
       return;
@@ -97,6 +101,25 @@ export class Exchange implements Dispatcher.DispatchHandler, StreamSource {
   }
 
   onResponseEnd(): void {
+    this.#finish();
+    this.#release();
+  }
+
+  onResponseError(_controller: Dispatcher.DispatchController | undefined, error: Error): void {
+    // The application's own stream failed: that says nothing about the endpoint.
+    if (this.#upload?.errored === error) this.#fail(error);
+    else this.#fail(transportError(error, this.#progress, this.#call));
+    this.#release();
+  }
+
+  /** Once: undici reports the abort of what has ended as well. */
+  #release(): void {
+    const released = this.#released;
+    this.#released = undefined;
+    released?.();
+  }
+
+  #finish(): void {
     if (this.#stream !== undefined) {
       if (!this.#close()) return;
       this.#end('done');
@@ -112,12 +135,6 @@ export class Exchange implements Dispatcher.DispatchHandler, StreamSource {
       if (this.#status < 400) return this.#fail(malformed(this.#call, 'its JSON cannot be parsed', error, false));
     }
     this.#answer(new Reply(this.#status, body, this.#headers));
-  }
-
-  onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
-    // The application's own stream failed: that says nothing about the endpoint.
-    if (this.#upload?.errored === error) this.#fail(error);
-    else this.#fail(transportError(error, this.#progress, this.#call));
   }
 
   #wholeBody(): unknown {
@@ -166,9 +183,10 @@ export class Exchange implements Dispatcher.DispatchHandler, StreamSource {
   #fail(error: Error): void {
     if (!this.#close()) return;
     this.#controller?.abort(error);
+    // The stream first: whoever hears that the call has ended looks at it to see how.
+    this.#stream?.fail(error);
     this.#end('failed');
-    if (this.#stream === undefined) this.#reject(error);
-    else this.#stream.fail(error);
+    this.#reject(error); // without effect on a stream, whose reply is there
   }
 
   /** Nothing that comes later counts; false when that was so before. */
@@ -183,4 +201,13 @@ export class Exchange implements Dispatcher.DispatchHandler, StreamSource {
     this.#chunks = [];
     this.#call.end({ kind, bytes: this.#bytes });
   }
+}
+
+/** Whether a reply has a body: RFC 9112, 6.3, a length of nothing included. */
+function hasBody(method: string, status: number, headers: IncomingHttpHeaders): boolean {
+  return method !== 'HEAD' && status !== 204 && status !== 205 && status !== 304 && Number(headers['content-length'] ?? 1) !== 0;
+}
+
+function isEventStream(headers: IncomingHttpHeaders): boolean {
+  return /^\s*text\/event-stream\b/i.test(headers['content-type'] ?? '');
 }

@@ -10,11 +10,14 @@ import { systemClock } from '../time/clock.js';
 import type { Clock } from '../time/clock.js';
 import { toMs } from '../time/duration.js';
 import type { Duration } from '../time/duration.js';
+import { checkOptions, checkSurroundings, namesOf } from '../options/check.js';
+import { shown } from '../options/shown.js';
+import { ConnectionQueue } from './connection-queue.js';
 import { Exchange } from './exchange.js';
 import type { ExchangeLimits } from './exchange.js';
 import { OUTBOUND } from './outbound.js';
 import type { Outbound } from './outbound.js';
-import { requestBody } from './request-body.js';
+import { assertUnread, requestBody } from './request-body.js';
 import { requestHeaders } from './request-headers.js';
 import { pathTemplate, targetOf } from './target.js';
 import type { Transport } from './transport.js';
@@ -29,7 +32,11 @@ export interface HttpTransportOptions {
   readonly connections?: number;
   /** Bytes of a reply that is read whole; a larger one fails with REPLY_TOO_LARGE. Default 10 MiB. */
   readonly replyLimit?: number;
-  /** A streamed reply that nobody reads for so long is cancelled. Default 30 s; 0 never. */
+  /**
+   * A streamed reply stands still at most so long, since it holds a connection and its permits. One that nobody reads is cancelled
+   * (CANCELLED); one of which nothing comes while its reader waits has lost its connection (UNAVAILABLE, CONNECTION_LOST). An event stream
+   * (`text/event-stream`) may be silent for any time. Default 30 s; 0 never.
+   */
   readonly streamIdleTimeout?: Duration;
   /** TLS: certificates to trust beside those of Node. */
   readonly ca?: string | Buffer | readonly (string | Buffer)[];
@@ -39,6 +46,17 @@ export interface HttpTransportOptions {
   readonly clock?: Clock;
 }
 
+const OPTIONS = namesOf<HttpTransportOptions>({
+  connectTimeout: true,
+  keepAliveTimeout: true,
+  connections: true,
+  replyLimit: true,
+  streamIdleTimeout: true,
+  ca: true,
+  cert: true,
+  key: true,
+  clock: true,
+});
 /** An error's body is for people and mappers, not for data. */
 const ERROR_LIMIT = 65_536;
 /** Taken off the time that the other side is told, for the way back. */
@@ -57,6 +75,8 @@ const UNSENT: End = Object.freeze({ kind: 'failed', bytes: 0 });
  * @throws TypeError or RangeError when an option is out of range.
  */
 export function httpTransport(options: HttpTransportOptions = {}): Transport {
+  checkOptions('httpTransport', options, OPTIONS);
+  checkSurroundings('httpTransport', options);
   const { connections, replyLimit = 10 * 1024 * 1024, clock = systemClock, ca, cert, key } = options;
   const connectMs = toMs(options.connectTimeout ?? 1_000, 'httpTransport connectTimeout');
   const keepAliveMs = toMs(options.keepAliveTimeout ?? 4_000, 'httpTransport keepAliveTimeout');
@@ -72,6 +92,8 @@ export function httpTransport(options: HttpTransportOptions = {}): Transport {
 
   const tls = { ...(ca !== undefined && { ca: ca as string }), ...(cert !== undefined && { cert }), ...(key !== undefined && { key }) };
   const pools = new Map<string, Pool>();
+  /** Of each origin with something under way, when connections are limited. */
+  const queues = new Map<string, ConnectionQueue>();
   /** Forgotten, but with calls that have not ended. */
   const leaving = new Set<Pool>();
   // A connection outlives the request that opened it. Opened here, its callbacks do not keep that request's context alive.
@@ -125,12 +147,32 @@ export function httpTransport(options: HttpTransportOptions = {}): Transport {
         });
     }
     const { target, body, mode, requestId } = outboundOf(call);
-    const headers = requestHeaders(call, body, requestId, leftMs);
-    const pool = pools.get(origin) ?? openPool(origin, loaded);
     const { content } = body;
-    const exchange = new Exchange(call, mode, content instanceof Readable ? content : undefined, limits);
-    pool.dispatch({ path: target, method: call.operation.method, headers, body: content ?? null }, exchange);
+    const upload = content instanceof Readable ? content : undefined;
+    // Made for this attempt alone, so that nobody else will read or close what was not sent of it.
+    if (upload !== undefined && upload !== call.body && typeof call.body === 'function') call.onEnd(() => void upload.destroy());
+    const headers = requestHeaders(call, body, requestId, leftMs);
+    const queue = connections === undefined ? undefined : queueOf(origin, connections);
+    const exchange = new Exchange(call, mode, upload, limits, queue && (() => leave(origin, queue)));
+    const start = (): void => {
+      if (closed) return exchange.onResponseError(undefined, closedError());
+      const pool = pools.get(origin) ?? openPool(origin, loaded);
+      pool.dispatch({ path: target, method: call.operation.method, headers, body: content ?? null }, exchange);
+    };
+    if (queue === undefined) start();
+    else call.onEnd(queue.enter(start));
     return exchange.promise;
+  }
+
+  function queueOf(origin: string, limit: number): ConnectionQueue {
+    let queue = queues.get(origin);
+    if (queue === undefined) queues.set(origin, (queue = new ConnectionQueue(limit)));
+    return queue;
+  }
+
+  function leave(origin: string, queue: ConnectionQueue): void {
+    queue.leave();
+    if (queue.idle) queues.delete(origin);
   }
 
   function send(call: Call, loaded: Undici): Promise<Reply> {
@@ -157,9 +199,14 @@ export function httpTransport(options: HttpTransportOptions = {}): Transport {
       const open = [...pools.values(), ...leaving];
       pools.clear();
       leaving.clear();
-      await Promise.all(open.map((pool) => pool.destroy(Object.assign(new Error('the transport was closed'), { code: 'UND_ERR_DESTROYED' }))));
+      await Promise.all(open.map((pool) => pool.destroy(closedError())));
     },
   };
+}
+
+/** In undici's own words, so that it becomes what every other failure to connect does. */
+function closedError(): Error {
+  return Object.assign(new Error('the transport was closed'), { code: 'UND_ERR_DESTROYED' });
 }
 
 /** What the client worked out; for a body that a wrapper changed, or a call that was made by hand, what this attempt has to. @throws TypeError when a part does not fit. */
@@ -174,7 +221,10 @@ function outboundOf(call: Call): Outbound {
       requestId: call.values.get(REQUEST_ID),
     };
   }
-  return known.body.source === call.body && typeof call.body !== 'function' ? known : { ...known, body: requestBody(call.body) };
+  if (known.body.source !== call.body || typeof call.body === 'function') return { ...known, body: requestBody(call.body) };
+  // Whoever tries again what was sent before would send nothing, and be told that all went well.
+  if (known.body.content instanceof Readable) assertUnread(known.body.content);
+  return known;
 }
 
 interface Undici {
@@ -189,5 +239,5 @@ async function loadUndici(): Promise<Undici> {
 
 function wholeNumber(value: number, least: number, option: string): void {
   if (!Number.isInteger(value) || value < least)
-    throw new RangeError(`httpTransport ${option}: ${String(value)} does not fit. Give a whole number from ${least}.`);
+    throw new RangeError(`httpTransport ${option}: ${shown(value)} does not fit. Give a whole number from ${least}.`);
 }

@@ -1,9 +1,12 @@
 import type { Call } from '../call/call.js';
+import { failedItself } from '../call/own-failure.js';
 import type { Reply } from '../call/reply.js';
+import { checkMappers } from '../errors/error-mapper.js';
 import type { ErrorMapper } from '../errors/error-mapper.js';
 import { isRemoteError, remoteErrorOf } from '../errors/remote-error.js';
 import type { RemoteError } from '../errors/remote-error.js';
 import { isServiceError } from '../errors/service-error.js';
+import { checkOptions, checkSurroundings } from '../options/check.js';
 import { systemClock } from '../time/clock.js';
 import type { Clock } from '../time/clock.js';
 import { named } from '../wrappers/wrapper.js';
@@ -23,20 +26,32 @@ export interface RemoteErrorsOptions {
 }
 
 /**
- * Turns error replies (400 and up) into thrown errors, so that every policy above sees errors alone.
+ * Turns error replies (400 and up) into thrown errors, so that every policy above sees errors alone, and notes of these and of the
+ * transport's own that they are about this call (`failedItself`).
  * 2xx and 3xx are replies: a redirect or a 304 is an answer that the caller may have asked for; none is followed.
  */
 export function remoteErrors(options: RemoteErrorsOptions = {}): Wrapper {
+  checkOptions('remoteErrors', options, ['mappers', 'hold', 'clock']);
+  checkMappers(options.mappers, 'remoteErrors mappers');
+  checkSurroundings('remoteErrors', options);
   const { clock = systemClock, hold = false } = options;
   const mappers = (options.mappers ?? []).filter((mapper) => mapper.toError !== undefined);
   return named(
     { name: 'remoteErrors' },
     (next) => (call) =>
-      next(call).then((reply) => {
-        if (reply.status < 400) return reply;
-        const read = parsed(reply);
-        throw errorOf(read, call, mappers, (cause) => remoteErrorOf(read, call, clock.wallTime(), { cause, reply }), hold);
-      }),
+      next(call).then(
+        (reply) => {
+          if (reply.status < 400) return reply;
+          const read = parsed(reply);
+          const error = errorOf(read, call, mappers, (cause) => remoteErrorOf(read, call, clock.wallTime(), { cause, reply }), hold);
+          failedItself(call, error);
+          throw error;
+        },
+        (error: unknown) => {
+          failedItself(call, error);
+          throw error;
+        },
+      ),
   );
 }
 

@@ -1,4 +1,6 @@
-import type { Call } from '../call/call.js';
+import type { Call, CallHeaders } from '../call/call.js';
+import { checkRecord } from '../options/check.js';
+import { shown } from '../options/shown.js';
 import type { RequestBody } from './request-body.js';
 
 /** The names of the headers that tell the other side about time, attempts and the request. */
@@ -49,13 +51,26 @@ export function requestHeaders(call: Call, body: RequestBody, requestId: string 
     if (lower === 'content-type') ownType = true;
     else if (lower === REQUEST_ID_HEADER) ownId = true;
     if (typeof value === 'string') fields.push(name, value);
-    else for (const single of value) fields.push(name, single);
+    else for (const single of listOf(name, value)) fields.push(name, single);
   }
   if (!ownType && body.contentType !== undefined) fields.push('content-type', body.contentType);
   if (!ownId && requestId !== undefined) fields.push(REQUEST_ID_HEADER, requestId);
   if (leftMs !== undefined) fields.push(TIMEOUT_HEADER, String(leftMs));
   fields.push(ATTEMPT_HEADER, String(call.attempt));
   return fields;
+}
+
+/** @throws TypeError naming a header whose value is no text. */
+export function checkHeaders(headers: CallHeaders | undefined, option: string): void {
+  checkRecord(headers, option);
+  for (const [name, value] of Object.entries(headers ?? {})) if (value !== undefined && typeof value !== 'string') listOf(name, value);
+}
+
+function listOf(name: string, value: unknown): readonly string[] {
+  if (Array.isArray(value) && value.every((single) => typeof single === 'string')) return value;
+  throw new TypeError(
+    `header '${name}': ${shown(value)} is no text. Give a string, or an array of strings to repeat it; String() makes one of a number.`,
+  );
 }
 
 function tokensOf(value: string | readonly string[]): Set<string> {

@@ -5,7 +5,7 @@ import { REQUEST_ID, currentCall } from '../call/context.js';
 import type { Operation } from '../call/operation.js';
 import type { Reply } from '../call/reply.js';
 import { Values } from '../call/values.js';
-import { ServiceError, isServiceError } from '../errors/service-error.js';
+import { REASONS, ServiceError, isServiceError } from '../errors/service-error.js';
 import type { Clock } from '../time/clock.js';
 import type { Handler } from '../wrappers/wrapper.js';
 import { OUTBOUND } from './outbound.js';
@@ -25,6 +25,8 @@ export interface OutgoingRequest {
   readonly mode: ReplyMode;
   readonly timeoutMs: number | undefined;
   readonly signal: AbortSignal | undefined;
+  /** Makes the error with which the deadline also ends a streamed body. Default: the deadline holds until the reply's head. */
+  readonly late?: (error: ServiceError) => unknown;
   /** Makes the error that an abort stands for. Default: a ServiceError, CANCELLED or DEADLINE_EXCEEDED. */
   readonly cancellation?: (reason: unknown, label: string) => unknown;
 }
@@ -69,6 +71,13 @@ export function sendCall(handler: Handler, clock: Clock, request: OutgoingReques
       signal.addEventListener('abort', heard, { once: true });
       call.onEnd(() => signal.removeEventListener('abort', heard));
     }
+  }
+  const { late } = request;
+  if (late !== undefined && deadline !== undefined) {
+    const timer = clock.schedule(Math.max(0, deadline - clock.now()), () =>
+      call.abort(late(new ServiceError('DEADLINE_EXCEEDED', `${call.label}: the time of the caller was over`, { reason: REASONS.timeout }))),
+    );
+    call.onEnd(() => timer.cancel());
   }
   // Nobody else will read what was not sent.
   if (upload !== undefined) call.onEnd(() => void upload.destroy());

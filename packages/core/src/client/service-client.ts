@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { Readable } from 'node:stream';
+import { Readable } from 'node:stream';
 import type { CallHeaders } from '../call/call.js';
 import { operation } from '../call/operation.js';
 import type { Operation } from '../call/operation.js';
@@ -7,20 +7,26 @@ import { isStream } from '../call/reply.js';
 import type { Reply } from '../call/reply.js';
 import { ServiceError } from '../errors/service-error.js';
 import type { EndpointReport } from '../selection/create-selector.js';
+import { checkOptions, checkRecord, checkSignal, namesOf, unknownOption } from '../options/check.js';
+import { shown } from '../options/shown.js';
 import { systemClock } from '../time/clock.js';
 import { toMs } from '../time/duration.js';
 import type { Duration } from '../time/duration.js';
 import type { Handler } from '../wrappers/wrapper.js';
-import { openChannel } from './channel.js';
+import { CHANNEL_OPTIONS, openChannel } from './channel.js';
 import type { ChannelOptions } from './channel.js';
 import { sendCall } from './send-call.js';
+import { checkHeaders } from './request-headers.js';
 import { pathTemplate, queryText } from './target.js';
+import type { Transport } from './transport.js';
 import type { PathTemplate, TargetQuery, TargetValue } from './target.js';
 
 export interface ClientOptions extends ChannelOptions {
   /** Sent with every request that does not set them itself. Whoever puts authorization here sends it to whatever the registry names. */
   readonly headers?: CallHeaders;
 }
+
+const CLIENT_OPTIONS: readonly string[] = [...CHANNEL_OPTIONS, 'headers'];
 
 /** One request. Path and query are encoded; a value can change neither the host nor the route. */
 export interface RequestOptions {
@@ -39,9 +45,20 @@ export interface RequestOptions {
   readonly signal?: AbortSignal;
   /** Sent as `Idempotency-Key`, the same in all attempts, which makes a POST or PATCH fit for retries: true for a new UUID. Default none. */
   readonly idempotencyKey?: true | string;
-  /** Whether the reply's body is given as a Readable, at headers, instead of read whole. Default false. */
+  /** Whether the reply's body is given as a Readable, at headers, instead of read whole. A reply that has no body has none here either. Default false. */
   readonly stream?: boolean;
 }
+
+const REQUEST_OPTIONS = namesOf<RequestOptions>({
+  params: true,
+  query: true,
+  headers: true,
+  body: true,
+  timeout: true,
+  signal: true,
+  idempotencyKey: true,
+  stream: true,
+});
 
 /** A client of one service. Every method rejects with a ServiceError; of another service's error reply with a RemoteError. */
 export interface ServiceClient extends AsyncDisposable {
@@ -71,16 +88,20 @@ const MOST_OPERATIONS = 1_000;
  *
  * Its calls are made on behalf of the inbound call that is running: they end with its deadline (5 ms before) and with its
  * cancellation and carry its request id; work that should outlive it runs inside `detached`.
- * Disposing closes what the client opened itself: a directory or transport that was handed in stays open.
+ * Disposing closes what the client opened itself: a directory or transport that was handed in stays open. Requests are refused from then on:
+ * ServiceError FAILED_PRECONDITION, with status 500.
  *
  * @throws TypeError naming an option that does not fit.
  */
 export function client(target: string, options: ClientOptions = {}): ServiceClient {
+  checkOptions(typeof target === 'string' && !target.includes('://') ? `client ${shown(target)}` : 'client', options, CLIENT_OPTIONS);
+  checkHeaders(options.headers, 'client headers');
   const channel = openChannel(target, options);
   const { service, handler } = channel;
   const clock = options.clock ?? systemClock;
   const defaults = options.headers;
   const operations = new Map<string, KnownOperation>();
+  let disposed = false;
 
   function known(method: string, path: string): KnownOperation {
     const key = `${method} ${path}`;
@@ -96,7 +117,12 @@ export function client(target: string, options: ClientOptions = {}): ServiceClie
   }
 
   function send(method: string, path: string, options: RequestOptions): Promise<Reply> {
+    if (disposed)
+      throw new ServiceError('FAILED_PRECONDITION', `The client of ${service} was disposed of. Make a new one, or dispose of it later.`, {
+        status: 500,
+      });
     const { template, operation } = known(checkedMethod(method), path);
+    checkRequest(method, path, options);
     const { params, body } = options;
     return sendCall(handler, clock, {
       operation,
@@ -113,7 +139,7 @@ export function client(target: string, options: ClientOptions = {}): ServiceClie
 
   async function bodyOf<T>(method: string, path: string, options: RequestOptions = {}): Promise<T> {
     const reply = await send(method, path, options);
-    if (reply.status < 300) return reply.body as T;
+    if (reply.status < 300) return (options.stream === true && reply.body === undefined ? Readable.from([]) : reply.body) as T;
     if (isStream(reply.body)) reply.body.destroy();
     throw new ServiceError(
       'INTERNAL',
@@ -136,14 +162,57 @@ export function client(target: string, options: ClientOptions = {}): ServiceClie
     delete: (path, options) => bodyOf('DELETE', path, options),
     describe: () => channel.names,
     endpoints: () => channel.endpoints(),
-    [Symbol.asyncDispose]: () => channel[Symbol.asyncDispose](),
+    [Symbol.asyncDispose]() {
+      disposed = true;
+      return channel[Symbol.asyncDispose]();
+    },
   };
 }
+
+/**
+ * Checks options from which clients will be made later, as `client` would.
+ * @throws TypeError naming an option that does not fit.
+ */
+export function checkClientOptions(factory: string, options: ClientOptions): void {
+  checkOptions(factory, options, CLIENT_OPTIONS);
+  checkHeaders(options.headers, `${factory} headers`);
+  void openChannel('http://localhost', { transport: UNUSED, ...options })[Symbol.asyncDispose]();
+}
+
+const UNUSED: Transport = {
+  name: 'unused',
+  handle: (call) => Promise.reject(new Error(`${call.label}: this transport sends nothing`)),
+  forget: () => {},
+  [Symbol.asyncDispose]: () => Promise.resolve(),
+};
 
 interface KnownOperation {
   readonly operation: Operation;
   readonly template: PathTemplate;
 }
+
+const KNOWN_IN_REQUEST: Readonly<Record<string, unknown>> = Object.assign(
+  Object.create(null) as object,
+  Object.fromEntries(REQUEST_OPTIONS.map((name) => [name, true])),
+);
+
+/** On each call, hence by look-up alone: 0.03 µs. @throws TypeError naming an option that there is not, or that does not fit. */
+function checkRequest(method: string, path: string, options: RequestOptions): void {
+  if (typeof options !== 'object' || options === null) {
+    throw new TypeError(
+      `request ${method} ${path}: ${shown(options)} is no options object. It takes { ${REQUEST_OPTIONS.join(', ')} }. ${BODY_BELONGS}`,
+    );
+  }
+  for (const name in options) {
+    if (KNOWN_IN_REQUEST[name] === undefined)
+      throw new TypeError(`${unknownOption(`request ${method} ${path}`, name, REQUEST_OPTIONS).message} ${BODY_BELONGS}`);
+  }
+  const { signal, params } = options;
+  checkRecord(params, 'request params');
+  checkSignal(signal, 'request signal');
+}
+
+const BODY_BELONGS = "What is to be sent belongs into body, as in post('/orders', { body: order }).";
 
 const ACCEPT = 'application/json, */*;q=0.8';
 
@@ -152,6 +221,7 @@ function headersOf(defaults: CallHeaders | undefined, { headers, idempotencyKey 
   const all: Record<string, string | readonly string[] | undefined> = { accept: ACCEPT };
   for (const given of [defaults, headers]) {
     if (given === undefined) continue;
+    checkRecord(given, 'request headers');
     for (const name of Object.keys(given)) all[name.toLowerCase()] = given[name];
   }
   if (idempotencyKey !== undefined) all['idempotency-key'] = quotedKey(idempotencyKey);
@@ -165,7 +235,7 @@ function quotedKey(key: true | string): string {
   if (key === true) return `"${randomUUID()}"`;
   if (typeof key !== 'string' || !/^[!#-[\]-~]{1,255}$/.test(key)) {
     throw new TypeError(
-      `idempotencyKey: ${JSON.stringify(key)} does not fit. Give true for a new one, or 1 to 255 visible ASCII characters without quotes and backslashes.`,
+      `idempotencyKey: ${shown(key)} does not fit. Give true for a new one, or 1 to 255 visible ASCII characters without quotes and backslashes.`,
     );
   }
   return `"${key}"`;
@@ -180,7 +250,7 @@ function requestTimeout(timeout: Duration): number {
 function checkedMethod(method: string): string {
   const upper = typeof method === 'string' ? method.toUpperCase() : '';
   if (!/^[A-Z][A-Z-]{0,19}$/.test(upper) || upper === 'CONNECT')
-    throw new TypeError(`request method: ${JSON.stringify(method)} does not fit. Give an HTTP method such as 'GET'; CONNECT is none of a client.`);
+    throw new TypeError(`request method: ${shown(method)} does not fit. Give an HTTP method such as 'GET'; CONNECT is none of a client.`);
   return upper;
 }
 

@@ -8,7 +8,9 @@ import type { Reply } from '../call/reply.js';
 import { isRemoteError } from '../errors/remote-error.js';
 import { isServiceError } from '../errors/service-error.js';
 import { systemClock } from '../time/clock.js';
-import { openChannel } from './channel.js';
+import { checkFunction, checkList, checkOptions, checkSignal } from '../options/check.js';
+import { shown } from '../options/shown.js';
+import { CHANNEL_OPTIONS, openChannel } from './channel.js';
 import type { Channel, ChannelOptions } from './channel.js';
 import { httpTransport } from './http-transport.js';
 import { sendCall } from './send-call.js';
@@ -23,6 +25,7 @@ export interface ServiceFetchOptions extends Omit<ChannelOptions, 'errors'> {
 /** `fetch`, with `dispose` for the connections that it opened. */
 export type ServiceFetch = typeof fetch & AsyncDisposable;
 
+const OPTIONS: readonly string[] = [...CHANNEL_OPTIONS.filter((name) => name !== 'errors'), 'services', 'fetch'];
 /** The ways that are kept open; the one unused for longest is closed for another. */
 const MOST_SERVICES = 1_000;
 
@@ -33,16 +36,20 @@ const MOST_SERVICES = 1_000;
  * As with fetch, any status is a Response, its body is a stream (an error's is read whole, up to 10 MiB), and the promise rejects with the
  * signal's reason, a TypeError (`cause` is the ServiceError), or a DOMException `TimeoutError` when a time limit of the stack was reached.
  * Unlike fetch, redirects of a service are not followed: the 3xx is the Response. Replies are asked for unencoded. A body of
- * text or bytes can be sent again; a stream, a Blob and FormData are sent once.
+ * text or bytes can be sent again; a stream, a Blob and FormData are sent once. The stack's time limits hold until the head of the reply, the
+ * deadline of the inbound call for its body as well; a body that stands still is given up after 30 s (`streamIdleTimeout` of the transport).
  *
  * @throws TypeError when there is neither registry nor directory, or another option does not fit.
  */
 export function serviceFetch(options: ServiceFetchOptions): ServiceFetch {
+  checkOptions('serviceFetch', options, OPTIONS);
+  checkList(options.services, 'serviceFetch services', 'host names');
+  checkFunction(options.fetch, 'serviceFetch fetch');
   const { services = [], fetch: plain = globalThis.fetch, registry, clock = systemClock } = options;
   if (registry === undefined && options.directory === undefined)
     throw new TypeError('serviceFetch: give a registry or a directory, in which services are found.');
   for (const name of services)
-    if (typeof name !== 'string' || name === '') throw new TypeError(`serviceFetch services: ${JSON.stringify(name)} is no host name.`);
+    if (typeof name !== 'string' || name === '') throw new TypeError(`serviceFetch services: ${shown(name)} is no host name.`);
   // A URL's host is in lower case, a service's name need not be.
   const named = new Map(services.map((name) => [name.toLowerCase(), name]));
   const common = {
@@ -53,6 +60,8 @@ export function serviceFetch(options: ServiceFetchOptions): ServiceFetch {
   const ownDirectory: Directory | undefined = options.directory === undefined ? createDirectory({ discovery: registry!, ...common }) : undefined;
   const ownTransport = options.transport === undefined ? httpTransport({ clock }) : undefined;
   const shared: ChannelOptions = { ...options, directory: options.directory ?? ownDirectory!, transport: options.transport ?? ownTransport! };
+  // One way is laid at once, and never used, so that an option that does not fit is refused here.
+  void openChannel('any', shared)[Symbol.asyncDispose]();
   const channels = new Map<string, Channel>();
   let closed = false;
 
@@ -72,6 +81,7 @@ export function serviceFetch(options: ServiceFetchOptions): ServiceFetch {
   async function fetchService(service: string, url: URL, input: string | URL | Request, init: RequestInit | undefined): Promise<Response> {
     const given = init?.signal === undefined ? (input instanceof Request ? input.signal : undefined) : init.signal;
     const signal = given ?? undefined;
+    checkSignal(signal, 'fetch signal');
     signal?.throwIfAborted();
     // Without the signal, to which it would tie itself for good: the call listens, and only while it lives.
     const request = new Request(input, { ...init, signal: null });
@@ -88,6 +98,7 @@ export function serviceFetch(options: ServiceFetchOptions): ServiceFetch {
         timeoutMs: undefined,
         signal,
         cancellation: (reason) => reason,
+        late: failure,
       });
       if (request.redirect === 'error' && reply.status >= 300 && reply.status < 400 && reply.status !== 304) {
         if (isStream(reply.body)) reply.body.destroy();
@@ -162,7 +173,8 @@ function emptied(reply: Reply): null {
 
 function bodyInit(reply: Reply, headers: Headers): ConstructorParameters<typeof Response>[0] {
   const { body } = reply;
-  if (body === undefined || body === null) return null;
+  // As fetch does it: a body that is empty is one all the same, which can be read.
+  if (body === undefined || body === null) return new Uint8Array(0);
   // Node's and the global ReadableStream are one class with two declarations.
   if (isStream(body)) return NodeReadable.toWeb(body as Readable) as ReadableStream<Uint8Array>;
   if (typeof body === 'string' || body instanceof Uint8Array) return body as string | Uint8Array<ArrayBuffer>;

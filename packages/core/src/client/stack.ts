@@ -1,13 +1,17 @@
-import type { Reply } from '../call/reply.js';
+import { Readable } from 'node:stream';
+import { Reply } from '../call/reply.js';
+import { checkMappers } from '../errors/error-mapper.js';
 import type { ErrorMapper } from '../errors/error-mapper.js';
 import { TRIED } from '../selection/selector.js';
 import type { Selector } from '../selection/selector.js';
 import type { EndpointReport } from '../selection/create-selector.js';
 import type { Call } from '../call/call.js';
-import { observeAttempt } from '../telemetry/observe-attempt.js';
+import { OBSERVE_ATTEMPT_OPTIONS, observeAttempt } from '../telemetry/observe-attempt.js';
 import type { ObserveAttemptOptions } from '../telemetry/observe-attempt.js';
-import { observeCall } from '../telemetry/observe-call.js';
+import { OBSERVE_CALL_OPTIONS, observeCall } from '../telemetry/observe-call.js';
 import type { ObserveCallOptions } from '../telemetry/observe-call.js';
+import { checkList, checkOptions } from '../options/check.js';
+import { shown } from '../options/shown.js';
 import { MAX_DELAY_MS, systemClock } from '../time/clock.js';
 import type { Clock } from '../time/clock.js';
 import { toMs } from '../time/duration.js';
@@ -22,10 +26,14 @@ import type { KeyedRateLimitOptions, RateLimitOptions } from '../wrappers/rate-l
 import { retry } from '../wrappers/retry.js';
 import type { RetryOptions } from '../wrappers/retry.js';
 import { timeout } from '../wrappers/timeout.js';
-import { compose, named, traitsOf } from '../wrappers/wrapper.js';
+import { Stack } from '../wrappers/stack.js';
+import { isRetryable } from '../wrappers/verdict.js';
+import type { WrapperOption } from '../wrappers/stack.js';
+import { named, traitsOf } from '../wrappers/wrapper.js';
 import type { Handler, Wrapper } from '../wrappers/wrapper.js';
 import { balance } from './balance.js';
 import { OUTBOUND } from './outbound.js';
+import { isUnread } from './request-body.js';
 import { ownErrors, remoteErrors } from './remote-errors.js';
 import type { Transport } from './transport.js';
 
@@ -47,10 +55,10 @@ export interface OutboundPolicies {
   readonly fallback?: Reply | ((error: unknown, call: Call) => Reply | Promise<Reply>);
   /** From an error reply to an error; RemoteError is the last. */
   readonly errors?: readonly ErrorMapper[];
-  /** The application's own, around the call with all its attempts; the first is the outermost. */
-  readonly wrappers?: readonly Wrapper[];
+  /** The application's own, around the call with all its attempts; the first is the outermost. A placed one stands where it says. */
+  readonly wrappers?: readonly WrapperOption[];
   /** The application's own, around each attempt: they see `call.endpoint` and `call.attempt`. */
-  readonly attemptWrappers?: readonly Wrapper[];
+  readonly attemptWrappers?: readonly WrapperOption[];
   /** Spans, metrics and trace headers. Default: what `observeCall()` and `observeAttempt()` do by themselves; false: none. */
   readonly telemetry?: (ObserveCallOptions & ObserveAttemptOptions) | false;
 }
@@ -87,45 +95,93 @@ export function outboundStack(options: OutboundStackOptions): OutboundStack {
     clock = systemClock,
     random = Math.random,
   } = options;
+  checkShapes(options);
   const total = options.timeout ?? TOTAL;
   const attempt = options.attemptTimeout ?? ATTEMPT;
   const attemptMs = attempt === false ? Infinity : toMs(attempt, 'attemptTimeout');
 
-  const wrappers: readonly (Wrapper | false)[] = [
+  const steps = [
     // Above all: what the mappers made of an error reply for the application, which policies could not read.
-    errors.length > 0 && ownErrors(),
+    { name: 'ownErrors', wrapper: errors.length > 0 && ownErrors() },
     // Latency and outcome as the caller feels them, refusals and fallbacks included.
-    telemetry !== false && observeCall({ clock, ...telemetry }),
+    { name: 'observe(call)', wrapper: telemetry !== false && observeCall({ clock, ...only(OBSERVE_CALL_OPTIONS, telemetry) }) },
     // Seen from here a call is what the application made of it: one outcome, whatever it took.
-    ...own,
+    { name: 'wrappers' },
     // Above everything that may refuse or give up, so that it stands in for all of it.
-    substitute !== undefined && fallback<Reply>((error, call) => (typeof substitute === 'function' ? substitute(error, call as Call) : substitute)),
+    {
+      name: 'fallback',
+      wrapper:
+        substitute !== undefined &&
+        fallback<Reply>((error, call) => (typeof substitute === 'function' ? substitute(error, call as Call) : substitute)),
+    },
     // Bounds all attempts and all waits together.
-    limit('total', total, () => false, clock),
+    { name: 'timeout(total)', wrapper: limit('total', total, () => false, clock) },
     // Before any work is done and any permit taken; per call, because a retry is not another call of the application's.
-    options.rateLimit !== undefined && rateLimit({ clock, ...options.rateLimit } as KeyedRateLimitOptions),
+    { name: 'rateLimit', wrapper: options.rateLimit !== undefined && rateLimit({ clock, ...options.rateLimit } as KeyedRateLimitOptions) },
     // Counts calls with all their attempts: a permit is for what the caller has open.
-    options.bulkhead !== undefined &&
-      bulkhead(typeof options.bulkhead === 'number' ? { limit: options.bulkhead, clock } : { clock, ...options.bulkhead }),
+    {
+      name: 'bulkhead',
+      wrapper:
+        options.bulkhead !== undefined &&
+        bulkhead(typeof options.bulkhead === 'number' ? { limit: options.bulkhead, clock } : { clock, ...options.bulkhead }),
+    },
     // Service-wide, above retry: it counts final outcomes, so that one bad endpoint never opens it (the ejector deals with that one).
-    options.circuitBreaker !== undefined &&
-      options.circuitBreaker !== false &&
-      circuitBreaker({ clock, ...(options.circuitBreaker === true ? {} : options.circuitBreaker) }),
+    {
+      name: 'circuitBreaker',
+      wrapper:
+        options.circuitBreaker !== undefined &&
+        options.circuitBreaker !== false &&
+        circuitBreaker({ clock, ...(options.circuitBreaker === true ? {} : options.circuitBreaker) }),
+    },
     // Above balance: each attempt picks again, an untried endpoint first.
-    options.retry !== false && retry({ clock, random, elsewhere: elsewhere(selector), ...(options.retry === true ? {} : options.retry) }),
+    {
+      name: 'retry',
+      wrapper: options.retry !== false && retry({ clock, random, elsewhere: elsewhere(selector), ...repeatable(options.retry) }),
+    },
     // Below retry, above all that is about one endpoint.
-    balance(selector),
+    { name: 'balance', wrapper: balance(selector) },
     // Knows the endpoint and the attempt's number; its trace headers are this attempt's.
-    telemetry !== false && observeAttempt({ clock, target: targetOfCall, ...telemetry }),
+    {
+      name: 'observe(attempt)',
+      wrapper: telemetry !== false && observeAttempt({ clock, target: targetOfCall, ...only(OBSERVE_ATTEMPT_OPTIONS, telemetry) }),
+    },
     // One endpoint, one attempt.
-    ...attemptWrappers,
+    { name: 'attemptWrappers' },
     // Below balance, so that the endpoint hears of timeouts.
-    limit('attempt', attempt, (asked) => asked > attemptMs, clock),
+    { name: 'timeout(attempt)', wrapper: limit('attempt', attempt, (asked) => asked > attemptMs, clock) },
     // Next to the transport: everything above sees errors alone.
-    remoteErrors({ mappers: errors, hold: true, clock }),
+    { name: 'remoteErrors', wrapper: remoteErrors({ mappers: errors, hold: true, clock }) },
   ];
-  const inForce = wrappers.filter((wrapper) => wrapper !== false);
-  return { handler: compose(...inForce)(transport.handle), names: [...inForce.map((wrapper) => traitsOf(wrapper).name), transport.name] };
+  const stack = new Stack(steps, 'wrappers').addAll(own);
+  stack.addAll(attemptWrappers, 'attemptWrappers', 'attemptWrappers');
+  return { handler: stack.around(transport.handle), names: [...stack.names, transport.name] };
+}
+
+/** What the parts themselves could not tell, as their options are spread into others. @throws TypeError naming option, value and remedy. */
+function checkShapes(options: OutboundStackOptions): void {
+  const { telemetry, fallback: substitute, bulkhead: permits } = options;
+  checkMappers(options.errors, 'errors');
+  checkList(options.wrappers, 'wrappers', 'wrappers');
+  checkList(options.attemptWrappers, 'attemptWrappers', 'wrappers');
+  if (telemetry !== undefined && telemetry !== false)
+    checkOptions('telemetry', telemetry, [...new Set([...OBSERVE_CALL_OPTIONS, ...OBSERVE_ATTEMPT_OPTIONS])]);
+  if (substitute !== undefined && typeof substitute !== 'function' && !(substitute instanceof Reply))
+    throw new TypeError(`fallback: ${shown(substitute)} is no Reply. Give new Reply(200, …), or a function that makes one.`);
+  for (const name of ['retry', 'circuitBreaker', 'rateLimit'] as const) {
+    const value: unknown = options[name];
+    if (value === undefined || (typeof value === 'boolean' && name !== 'rateLimit') || (typeof value === 'object' && value !== null)) continue;
+    const example = { retry: '{ retries: 2 }', circuitBreaker: "{ openFor: '5s' }", rateLimit: "{ limit: 100, window: '1s' }" }[name];
+    throw new TypeError(
+      `${name}: ${shown(value)} does not fit. Give its options, such as ${example}${name === 'rateLimit' ? '' : ', or true or false'}.`,
+    );
+  }
+  if (permits !== undefined && typeof permits !== 'number' && (typeof permits !== 'object' || permits === null))
+    throw new TypeError(`bulkhead: ${shown(permits)} does not fit. Give a number of calls, or { limit: 20, queue: 10 }.`);
+}
+
+/** Of the options of several parts, those of one. */
+function only<O extends object>(names: readonly string[], options: O): Partial<O> {
+  return Object.fromEntries(Object.entries(options).filter(([name]) => names.includes(name))) as Partial<O>;
 }
 
 /**
@@ -152,6 +208,20 @@ function withinDeadline(byDeadline: Wrapper): Wrapper {
     const limited = byDeadline(next);
     return (call) => (call.deadline === undefined ? next(call) : limited(call));
   });
+}
+
+/** Options of `retry` that never send a stream again of which a part was read, whatever the reply said: the rest would pass for all of it. */
+function repeatable(options: RetryOptions | boolean = true): RetryOptions {
+  const given = options === true || options === false ? {} : options;
+  const when: NonNullable<RetryOptions['when']> = given.when ?? isRetryable;
+  if (typeof when !== 'function') return given; // refused by `retry`
+  return {
+    ...given,
+    when(error, attempt) {
+      const content = (attempt as Call).values.get(OUTBOUND)?.body.content;
+      return (!(content instanceof Readable) || isUnread(content)) && when(error, attempt);
+    },
+  };
 }
 
 /** Whether an endpoint is ready that this call has not tried, so that a Retry-After need not be waited for. */

@@ -1,3 +1,5 @@
+import { checkRecord } from '../options/check.js';
+import { shown } from '../options/shown.js';
 import type { Params, Query } from '../call/call.js';
 
 /** What may stand for a path parameter or a query value. */
@@ -29,7 +31,7 @@ const TEMPLATE = /^\/(?!\/)[\w.~%!$&'()*+,;=:@/-]*$/;
 export function pathTemplate(text: string): PathTemplate {
   if (typeof text !== 'string' || !TEMPLATE.test(text)) {
     throw new TypeError(
-      `Path ${JSON.stringify(text) ?? String(text)}: give an absolute path template such as '/orders/:id', encoded, without scheme, host, query and '//' at the start. Values go into params and query.`,
+      `Path ${shown(text)}: give an absolute path template such as '/orders/:id', encoded, without scheme, host, query and '//' at the start. Values go into params and query.`,
     );
   }
   const segments = text.slice(1).split('/').map(partsOf);
@@ -74,6 +76,7 @@ export function queryText(query: TargetQuery | Query | string | undefined): stri
       throw new TypeError('Query text: it holds a space, a control character, # or text that is not encoded. Give an object, and it is encoded.');
     return text;
   }
+  checkRecord(query, 'request query');
   let text = '';
   for (const name of Object.keys(query)) {
     const value = query[name];

@@ -41,6 +41,15 @@ function isNoHttp(cause: unknown, code: string | undefined, progress: Progress):
   return cause instanceof Error && cause.name === 'HTTPParserError' && !/EOF state/i.test(cause.message);
 }
 
+/** Nothing more came of a reply that had begun, although it was waited for: as good as a connection that broke. */
+export function stalled(call: Call, idleMs: number): ServiceError {
+  return new ServiceError(
+    'UNAVAILABLE',
+    `${call.label}: the connection to ${call.endpoint!.origin} was lost in the middle of the reply: nothing came for ${idleMs} ms (httpTransport streamIdleTimeout)`,
+    { reason: REASONS.connectionLost },
+  );
+}
+
 /** The reply is no HTTP, or not what its headers say. @param retryable whether another endpoint may do better. */
 export function malformed(call: Call, what: string, cause: unknown, retryable = true): ServiceError {
   return new ServiceError('UNAVAILABLE', `${call.label}: ${call.endpoint!.origin} gave a malformed reply: ${what}`, {

@@ -7,6 +7,8 @@ import { systemClock } from '../time/clock.js';
 import type { Clock, Timer } from '../time/clock.js';
 import { toMs } from '../time/duration.js';
 import type { Duration } from '../time/duration.js';
+import { checkFunction, checkMethods, checkOptions, checkSignal, checkSurroundings, namesOf } from '../options/check.js';
+import { shown } from '../options/shown.js';
 import { isForbiddenHost } from './address-filter.js';
 import type { Directory, DirectoryEvent, Snapshot } from './directory.js';
 import { ServiceWatch } from './service-watch.js';
@@ -15,7 +17,7 @@ import type { ServiceWatchOptions } from './service-watch.js';
 export interface DirectoryOptions {
   /** Where the lists come from. It stays open when the directory is disposed of. */
   readonly discovery: Discovery;
-  /** How long the last good list is served while the registry is away. Default 1 h. */
+  /** How long the last good list is served while the registry is away. Then it is given up, and calls fail until there is a new one. Default 1 h. */
   readonly staleFor?: Duration;
   /** A service that nobody asked about or subscribed to for so long is no longer watched. Default 10 min. */
   readonly idleAfter?: Duration;
@@ -34,6 +36,18 @@ export interface DirectoryOptions {
   readonly random?: () => number;
 }
 
+const OPTIONS = namesOf<DirectoryOptions>({
+  discovery: true,
+  staleFor: true,
+  idleAfter: true,
+  maxServices: true,
+  reconnect: true,
+  accept: true,
+  logger: true,
+  clock: true,
+  random: true,
+});
+
 /**
  * The cache in front of a Discovery: one watch a service however many ask, the last good list while the registry is away, and the same
  * object for an instance until it changes.
@@ -42,13 +56,17 @@ export interface DirectoryOptions {
  * @throws TypeError for an option that does not fit.
  */
 export function createDirectory(options: DirectoryOptions): Directory {
+  checkOptions('createDirectory', options, OPTIONS);
+  checkOptions('createDirectory reconnect', options.reconnect ?? {}, ['floor', 'base', 'cap']);
+  checkSurroundings('createDirectory', options);
+  checkFunction(options.accept, 'createDirectory accept');
+  if (options.discovery === undefined) throw new TypeError('createDirectory discovery: it is missing. Give a registry, for example fileRegistry().');
+  checkMethods(options.discovery, ['watch'], 'createDirectory discovery', 'Give a registry, for example fileRegistry()');
   const { discovery, clock = systemClock, random = Math.random, logger = silentLogger, maxServices = 1_000, reconnect = {} } = options;
   const idleAfterMs = toMs(options.idleAfter ?? 600_000, 'createDirectory idleAfter');
-  if (typeof discovery?.watch !== 'function')
-    throw new TypeError('createDirectory discovery: it has no watch. Give a registry, for example fileRegistry().');
   if (!Number.isInteger(maxServices) || maxServices < 1)
-    throw new TypeError(`createDirectory maxServices: ${String(maxServices)} does not fit. Give an integer from 1.`);
-  if (idleAfterMs < 1) throw new TypeError(`createDirectory idleAfter: ${JSON.stringify(options.idleAfter)} is too short. Give at least 1 ms.`);
+    throw new TypeError(`createDirectory maxServices: ${shown(maxServices)} does not fit. Give an integer from 1.`);
+  if (idleAfterMs < 1) throw new TypeError(`createDirectory idleAfter: ${shown(options.idleAfter)} is too short. Give at least 1 ms.`);
 
   const reconnectMs = {
     floorMs: toMs(reconnect.floor ?? 100, 'createDirectory reconnect.floor'),
@@ -57,7 +75,7 @@ export function createDirectory(options: DirectoryOptions): Directory {
   };
   if (reconnectMs.floorMs < 10) {
     throw new TypeError(
-      `createDirectory reconnect.floor: ${JSON.stringify(reconnect.floor)} is too short: a failing registry would meet a hot loop. Give at least 10 ms.`,
+      `createDirectory reconnect.floor: ${shown(reconnect.floor)} is too short: a failing registry would meet a hot loop. Give at least 10 ms.`,
     );
   }
 
@@ -146,6 +164,7 @@ export function createDirectory(options: DirectoryOptions): Directory {
     lookup: (service) => watchOf(service).snapshot,
     subscribe,
     async ready(service, signal) {
+      checkSignal(signal, 'directory.ready signal');
       signal?.throwIfAborted();
       const known = watchOf(service).snapshot;
       if (known.state !== 'pending') return known;
@@ -177,10 +196,11 @@ export function createDirectory(options: DirectoryOptions): Directory {
       if (closed) return;
       closed = true;
       sweep?.cancel();
-      for (const watch of watches.values()) watch.end();
+      for (const fail of [...waiting]) fail(closedError());
+      // Whoever subscribed may have callers who wait for a first list: they have to hear that none will come.
+      for (const watch of [...watches.values()]) watch.close(closedError());
       watches.clear();
       changeListeners.clear();
-      for (const fail of [...waiting]) fail(closedError());
     },
   };
 }

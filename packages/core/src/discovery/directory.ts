@@ -1,6 +1,9 @@
 import type { Instance } from '../registry/registry.js';
 
-/** What is known of a service: `pending` nobody answered yet; `bound` there are instances; `empty` there are none; `failed` never seen, and the registry fails. */
+/**
+ * What is known of a service: `pending` nobody answered yet; `bound` there are instances; `empty` there are none; `failed` no list
+ * holds, because the registry fails and has told none or only one that is too old (`staleFor`), or because the directory was closed.
+ */
 export type DirectoryState = 'pending' | 'bound' | 'empty' | 'failed';
 
 /** A list that stays valid until the next one; `revision` grows with every change of this service. */
@@ -40,7 +43,7 @@ export interface Directory extends AsyncDisposable {
   ready(service: string, signal?: AbortSignal): Promise<Snapshot>;
   /**
    * Calls `listener` with every later snapshot whose revision or `stale` differs, synchronously when it changes. Keeps the service watched
-   * until the returned function ends that.
+   * until the returned function ends that. The last one, when the directory is disposed of, is `failed`.
    */
   subscribe(service: string, listener: (snapshot: Snapshot) => void): () => void;
   /** Changes of all services that are watched. The returned function ends that. */

@@ -57,6 +57,14 @@ export class ServiceWatch {
     this.listeners.clear();
   }
 
+  /** Ends the watch for good: listeners hear a last snapshot, failed with `error` and without instances. */
+  close(error: unknown): void {
+    this.#ending.abort();
+    this.#staleTimer?.cancel();
+    this.#publish({ state: 'failed', instances: NOBODY, stale: false, error }, []);
+    this.end();
+  }
+
   async #run(): Promise<void> {
     const { clock, random, reconnect } = this.#options;
     const { signal } = this.#ending;

@@ -1,9 +1,10 @@
 import { Reply } from '../call/reply.js';
+import { mayHaveActed } from '../call/begun.js';
 import type { Call } from '../call/call.js';
 import { REQUEST_ID } from '../call/context.js';
 import type { ErrorMapper } from './error-mapper.js';
 import { isRemoteError } from './remote-error.js';
-import { ServiceError } from './service-error.js';
+import { ServiceError, isRefusal, isServiceError } from './service-error.js';
 import type { FieldError } from './service-error.js';
 
 /** What goes over the wire for an error: RFC 9457, with the extension members of this framework. */
@@ -36,15 +37,25 @@ const CAP_BYTES = 16 * 1_024;
 /**
  * The reply of last resort: takes whatever was thrown, and never throws itself. Only listed members leave the process,
  * no stack, no cause, no field of a foreign error; of its headers only those that clients act on.
+ *
+ * `Retry-After` on a 429 or 503 is taken as the word that nothing was done, and the caller sends a write again. So once the handler of a call
+ * that is not idempotent has begun, only what a handler throws as its own answer keeps one.
  */
 export function problemReply(error: unknown, call?: Call, service: string | undefined = call?.operation.service): Reply<Problem> {
   try {
     // What a service behind us answered is not our own answer: its 404 tells our client nothing of what it asked for.
     const known = isRemoteError(error) ? error.toOwn() : ServiceError.from(error);
-    return new Reply(known.status, fit(problemOf(known, call, service)), headersOf(error, known), { error });
+    const headers = headersOf(error, known);
+    if (call !== undefined && mayHaveActed(call) && !speaksForHandler(error)) delete headers['retry-after'];
+    return new Reply(known.status, fit(problemOf(known, call, service)), headers, { error });
   } catch {
     return new Reply<Problem>(500, PLAIN, { 'content-type': PROBLEM_TYPE }, { error });
   }
+}
+
+/** Not what a handler merely met with on its way: a refusal of a bulkhead or breaker around something that it calls, the error of an API client. */
+function speaksForHandler(error: unknown): boolean {
+  return isServiceError(error) ? !isRefusal(error) : typeof error === 'object' && error !== null && isAnswer(error);
 }
 
 /** Asks the mappers in turn, problem+json last. A mapper that throws is passed over; the reply remembers the error that it was made from. */
@@ -138,29 +149,43 @@ const ALLOWED: readonly string[] = [
   'retry-after',
   'www-authenticate',
 ];
+/** The error of an API client has what its server sent under the same name: a challenge or a method list among it is not ours. */
+const ALLOWED_OF_OTHERS: readonly string[] = ['retry-after'];
 const SAFE_VALUE = /^[\t\x20-\x7e]{1,1024}$/;
 
 function headersOf(error: unknown, known: ServiceError): Record<string, string | number> {
   const headers: Record<string, string | number> = { 'content-type': PROBLEM_TYPE };
-  const given = foreignHeaders(error) ?? foreignHeaders(known.cause);
-  if (given !== undefined) {
+  for (const source of [error, known.cause]) {
+    const given = foreignHeaders(source);
+    if (given === undefined) continue;
+    const allowed = isAnswer(source as object) ? ALLOWED : ALLOWED_OF_OTHERS;
     for (const [name, value] of Object.entries(given)) {
       const lower = name.toLowerCase();
-      if (ALLOWED.includes(lower) && (typeof value === 'string' || typeof value === 'number') && SAFE_VALUE.test(String(value)))
+      if (allowed.includes(lower) && (typeof value === 'string' || typeof value === 'number') && SAFE_VALUE.test(String(value)))
         headers[lower] = String(value);
     }
+    break;
   }
   const after = known.retryAfterMs;
   if (typeof after === 'number' && after >= 0 && Number.isFinite(after)) headers['retry-after'] = Math.max(1, Math.ceil(after / 1_000));
   return headers;
 }
 
-/** The headers that http-errors (`headers`) and boom (`output.headers`) carry. */
+/**
+ * The headers that http-errors (`headers`) and boom (`output.headers`) carry; none of what another service answered (`response`, `config`).
+ */
 function foreignHeaders(error: unknown): object | undefined {
-  if (typeof error !== 'object' || error === null) return undefined;
-  const { headers, output } = error as { headers?: unknown; output?: { headers?: unknown } };
+  if (typeof error !== 'object' || error === null || isRemoteError(error)) return undefined;
+  const { headers, output, response, config } = error as Record<string, unknown> & { output?: { headers?: unknown } };
+  if (response !== undefined || config !== undefined) return undefined;
   for (const candidate of [headers, output?.headers]) {
     if (typeof candidate === 'object' && candidate !== null) return candidate;
   }
   return undefined;
+}
+
+/** Whether the error was made to be an answer of ours. */
+function isAnswer(error: object): boolean {
+  const { expose, isBoom } = error as { expose?: unknown; isBoom?: unknown };
+  return typeof expose === 'boolean' || isBoom === true;
 }

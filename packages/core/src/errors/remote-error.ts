@@ -3,7 +3,7 @@ import type { Reply } from '../call/reply.js';
 import { codeOfStatus, isCode } from './codes.js';
 import type { Code } from './codes.js';
 import type { Problem } from './problem.js';
-import { ServiceError } from './service-error.js';
+import { ServiceError, ownAnswer } from './service-error.js';
 import type { FieldError, ServiceErrorOptions } from './service-error.js';
 
 const BRAND = Symbol.for('ferrule.error.remote');
@@ -57,14 +57,11 @@ export class RemoteError extends ServiceError {
   /**
    * What a server of ours should say of it: overload stays overload (503), a timeout a timeout (504), any other 5xx is a 502;
    * a 4xx is a 500, because it was our request that was wrong. The remote error is the cause.
+   * Its `retryAfterMs` is left out: a caller takes a 503 with `Retry-After` as proof that we have done nothing, and only the other side
+   * has said that, of its own part.
    */
   toOwn(): ServiceError {
-    const { message, status, retryAfterMs } = this;
-    const options = { cause: this, expose: false, ...(retryAfterMs !== undefined && { retryAfterMs }) };
-    if (status === 429 || status === 503) return new ServiceError('UNAVAILABLE', message, options);
-    if (status === 504 || status === 408) return new ServiceError('DEADLINE_EXCEEDED', message, options);
-    if (status >= 500) return new ServiceError('UNAVAILABLE', message, { ...options, status: 502 });
-    return new ServiceError('INTERNAL', message, options);
+    return ownAnswer(this.status, this.message, this);
   }
 }
 

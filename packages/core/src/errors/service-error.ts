@@ -22,7 +22,7 @@ export interface ServiceErrorOptions {
   readonly retryable?: boolean;
   /** When to try again, milliseconds from now; becomes `Retry-After` in whole seconds. */
   readonly retryAfterMs?: number;
-  /** Whether the request certainly never reached the other side, so that even a write may be tried again. Default false. */
+  /** Whether the request certainly never reached the other side, so that the outbound call itself may be tried again even when it is a write. Default false. */
   readonly unsent?: boolean;
   /** Violations by field, shown to the client. */
   readonly errors?: readonly FieldError[];
@@ -88,7 +88,11 @@ export class ServiceError extends Error {
     return isServiceError(value);
   }
 
-  /** Whatever was thrown, as a ServiceError: itself, an http-error with its status, an abort, or UNKNOWN with the value as cause. Never throws. */
+  /**
+   * Whatever was thrown, as a ServiceError: itself, an http-error with its status, an abort, or UNKNOWN with the value as cause. The message
+   * of a foreign error is shown only when it says `expose: true`; one that carries `response` or `config` is the answer of another
+   * service, so that it becomes a 500, 502, 503 or 504 of ours. Never throws.
+   */
   static from(thrown: unknown): ServiceError {
     return fromUnknown(thrown);
   }
@@ -134,6 +138,7 @@ export const REASONS = {
   malformedBody: 'MALFORMED_BODY',
   bodyTooLarge: 'BODY_TOO_LARGE',
   unsupportedMediaType: 'UNSUPPORTED_MEDIA_TYPE',
+  validationFailed: 'VALIDATION_FAILED',
   routeNotFound: 'ROUTE_NOT_FOUND',
   methodNotAllowed: 'METHOD_NOT_ALLOWED',
 } as const;
@@ -157,13 +162,15 @@ function fromUnknown(thrown: unknown): ServiceError {
   try {
     if (isServiceError(thrown)) return thrown;
     if (typeof thrown === 'object' && thrown !== null) {
-      const { name, message, expose } = thrown as { name?: unknown; message?: unknown; expose?: unknown };
+      const { name, message } = thrown as { name?: unknown; message?: unknown };
       const text = typeof message === 'string' ? message : 'Unknown error';
-      if (name === 'AbortError') return new ServiceError('CANCELLED', text, { cause: thrown });
+      if (name === 'AbortError') return new ServiceError('CANCELLED', text, { cause: thrown, expose: false });
       if (name === 'TimeoutError') return new ServiceError('DEADLINE_EXCEEDED', text, { cause: thrown, reason: REASONS.timeout });
-      const status = statusOf(thrown);
+      const { response, config } = thrown as { response?: unknown; config?: unknown };
+      const status = statusOf(thrown) ?? (typeof response === 'object' && response !== null ? statusOf(response) : undefined);
       if (status !== undefined) {
-        return new ServiceError(codeOfStatus(status), text, { status, cause: thrown, expose: typeof expose === 'boolean' ? expose : status < 500 });
+        if (response !== undefined || config !== undefined) return ownAnswer(status, text, thrown);
+        return new ServiceError(codeOfStatus(status), text, { status, cause: thrown, expose: isExposed(thrown) });
       }
       return new ServiceError('UNKNOWN', text, { cause: thrown });
     }
@@ -171,6 +178,27 @@ function fromUnknown(thrown: unknown): ServiceError {
   } catch {
     return new ServiceError('UNKNOWN', 'A thrown value could not be read');
   }
+}
+
+/**
+ * What a server of ours should say when a service behind it answered with `status`: overload stays overload (503), a timeout a timeout
+ * (504), any other 5xx is a 502; a 4xx is a 500, because it was our request that was wrong, and its 401 is not for our client.
+ */
+export function ownAnswer(status: number, message: string, cause: unknown): ServiceError {
+  const options = { cause, expose: false };
+  if (status === 429 || status === 503) return new ServiceError('UNAVAILABLE', message, options);
+  if (status === 504 || status === 408) return new ServiceError('DEADLINE_EXCEEDED', message, options);
+  if (status >= 500) return new ServiceError('UNAVAILABLE', message, { ...options, status: 502 });
+  return new ServiceError('INTERNAL', message, options);
+}
+
+/**
+ * Whether the author of a foreign error has said that its message is for the client: http-errors and all that is made with it (Koa's
+ * `ctx.throw`, body-parser) by `expose`. A status alone says nothing of the kind: the errors of API clients have one too, with what
+ * their own server said in the message.
+ */
+function isExposed(thrown: object): boolean {
+  return (thrown as { expose?: unknown }).expose === true;
 }
 
 /** The status of an http-errors, Koa or boom error; undefined when it has none between 400 and 599. */

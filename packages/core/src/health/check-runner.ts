@@ -1,3 +1,4 @@
+import { shown } from '../options/shown.js';
 import type { Clock } from '../time/clock.js';
 import { toMs } from '../time/duration.js';
 import type { Check, CheckReport, HealthStatus } from './check.js';
@@ -29,10 +30,10 @@ export class CheckRunner {
   /** @throws TypeError for a check without name or run, or with a bad duration. */
   constructor(check: Check, gate: Gate, clock: Clock) {
     if (typeof check !== 'object' || check === null || typeof check.run !== 'function') {
-      throw new TypeError(`checks: ${String(check)} is no check. Give { name: 'db', run: ({ signal }) => pool.query('select 1', { signal }) }.`);
+      throw new TypeError(`checks: ${shown(check)} is no check. Give { name: 'db', run: ({ signal }) => pool.query('select 1', { signal }) }.`);
     }
     if (typeof check.name !== 'string' || check.name === '')
-      throw new TypeError(`check name: ${String(check.name)} is no name. Give a short text such as 'db'.`);
+      throw new TypeError(`check name: ${shown(check.name)} is no name. Give a short text such as 'db'.`);
     this.name = check.name;
     this.#check = check;
     this.#critical = check.critical ?? true;
@@ -66,10 +67,11 @@ export class CheckRunner {
         this.#asked = undefined;
         resolve(this.#last);
       };
-      const timer = this.#clock.schedule(this.#timeoutMs, () => {
+      const expired = (): void => {
         answer({ status: 'fail', output: 'timeout' });
         controller.abort(new DOMException(`Check ${this.name} took longer than ${this.#timeoutMs} ms`, 'TimeoutError'));
-      });
+      };
+      const timer = this.#clock.schedule(this.#timeoutMs, expired, { ref: true });
       // The place is given up at the timeout, not when the run ends: ten hung checks must not keep the others from running.
       const leave = this.#gate.enter(() => {
         this.#running = true;

@@ -7,6 +7,7 @@ import type { Check, CheckReport } from './check.js';
 import { CheckRunner, worst } from './check-runner.js';
 import { gate } from './gate.js';
 import type { HealthReport, Readiness } from './report.js';
+import { checkList, checkOptions, checkSurroundings, namesOf } from '../options/check.js';
 
 export interface MonitorOptions {
   readonly checks?: readonly Check[];
@@ -47,6 +48,15 @@ export interface Monitor {
   shows(request: IncomingMessage): boolean;
 }
 
+const OPTIONS = namesOf<MonitorOptions>({
+  checks: true,
+  path: true,
+  showDetails: true,
+  authorize: true,
+  concurrency: true,
+  retryAfter: true,
+  clock: true,
+});
 const PATH = /^(?:\/[A-Za-z0-9._~-]+)+$/;
 const DETAILS: readonly unknown[] = ['never', 'always', 'when-authorized'];
 
@@ -56,6 +66,9 @@ const DETAILS: readonly unknown[] = ['never', 'always', 'when-authorized'];
  * @throws TypeError or RangeError when an option is bad.
  */
 export function monitor(options: MonitorOptions = {}): Monitor {
+  checkOptions('monitor', options, OPTIONS);
+  checkSurroundings('monitor', options);
+  checkList(options.checks, 'monitor checks', 'checks, such as { name, run }');
   const { path = '/health', showDetails = 'never', authorize, concurrency = 10, retryAfter = 5_000, clock = systemClock } = options;
   if (!PATH.test(path))
     throw new TypeError(

@@ -1,7 +1,9 @@
+import { checkList, checkOptions, checkRecord, checkSurroundings, namesOf } from '../options/check.js';
+import { shown } from '../options/shown.js';
 import { systemClock } from '../time/clock.js';
 import type { Clock } from '../time/clock.js';
 import type { Logger } from './logger.js';
-import { REDACTED, secretKeys } from './redact.js';
+import { REDACTED, secretKeys, withoutUrlSecrets } from './redact.js';
 
 export const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const;
 
@@ -19,6 +21,8 @@ export interface JsonLoggerOptions {
   readonly clock?: Clock;
 }
 
+const OPTIONS = namesOf<JsonLoggerOptions>({ level: true, write: true, redact: true, fields: true, clock: true });
+
 /** Longest line in bytes without its newline: collectors cut or drop longer ones. */
 export const MAX_LINE_BYTES = 8192;
 const MAX_DEPTH = 6;
@@ -34,15 +38,19 @@ const UNSAFE = /[\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff
 
 /**
  * One JSON object a line: `time` (ISO 8601, UTC), `level`, `msg`, then the fields. Whatever is logged, a line is valid JSON, at most
- * 8 KB, free of control characters, and holds no value whose key names a secret. Errors are written with name, code, message,
+ * 8 KB, free of control characters, and holds no value whose key names a secret; in texts the URLs lose user info and secret parameters. Errors are written with name, code, message,
  * stack and causes. Logging never throws, and a line that cannot be written is lost.
  * @throws TypeError when an option is malformed.
  */
 export function jsonLogger(options: JsonLoggerOptions = {}): Logger {
+  checkOptions('jsonLogger', options, OPTIONS);
+  checkSurroundings('jsonLogger', options);
+  checkRecord(options.fields, 'jsonLogger fields');
+  checkList(options.redact, 'jsonLogger redact', 'names of keys and regular expressions');
   const { level = 'info', write = toStderr, fields: base = {}, clock = systemClock } = options;
   const threshold = LOG_LEVELS.indexOf(level);
-  if (threshold < 0) throw new TypeError(`jsonLogger level: ${String(level)} is unknown. Use one of ${LOG_LEVELS.join(', ')}.`);
-  if (typeof write !== 'function') throw new TypeError(`jsonLogger write: ${typeof write} is no function. Give one that takes a line of text.`);
+  if (threshold < 0) throw new TypeError(`jsonLogger level: ${shown(level)} is unknown. Use one of ${LOG_LEVELS.join(', ')}.`);
+  if (typeof write !== 'function') throw new TypeError(`jsonLogger write: ${shown(write)} is no function. Give one that takes a line of text.`);
   const isSecret = secretKeys(options.redact);
 
   const at = (name: Exclude<LogLevel, 'silent'>): ((fields: object, message: string) => void) => {
@@ -65,7 +73,7 @@ function toStderr(line: string): void {
 }
 
 function lineOf(time: string, level: string, message: string, sources: readonly object[], isSecret: (key: string) => boolean): string {
-  const text = cut(String(message), MAX_LINE_BYTES);
+  const text = safeText(String(message), MAX_LINE_BYTES, isSecret);
   const whole = assemble(time, level, text, sources, new Shaper(isSecret, MAX_LINE_BYTES, MAX_ITEMS));
   if (Buffer.byteLength(whole) <= MAX_LINE_BYTES) return whole;
   for (const limit of TIGHTER) {
@@ -99,6 +107,13 @@ function cut(text: string, length: number): string {
   return text.length <= length ? text : `${text.slice(0, length)}… (${text.length - length} more)`;
 }
 
+/** Cut after secrets were taken out, or the end of one might be what told that it is one; what is far behind the cut is not looked at. */
+function safeText(text: string, length: number, isSecret: (key: string) => boolean): string {
+  const looked = withoutUrlSecrets(text.slice(0, 2 * MAX_LINE_BYTES), isSecret);
+  if (looked.length <= length && text.length <= 2 * MAX_LINE_BYTES) return looked;
+  return `${looked.slice(0, length)}… (${Math.max(text.length - length, 1)} more)`;
+}
+
 /** Turns any value into one that `JSON.stringify` takes as it is: bounded, free of cycles, without secrets. Runs getters, but survives them. */
 class Shaper {
   readonly #path = new Set<object>();
@@ -113,7 +128,7 @@ class Shaper {
     if (typeof value === 'object' && value !== null) return this.#object(value, depth);
     switch (typeof value) {
       case 'string':
-        return cut(value, this.maxText);
+        return safeText(value, this.maxText, this.isSecret);
       case 'number':
         return Number.isFinite(value) ? value : String(value);
       case 'boolean':

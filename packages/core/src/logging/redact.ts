@@ -62,3 +62,22 @@ export function secretKeys(extra: readonly (string | RegExp)[] = []): (key: stri
 function normal(key: string): string {
   return key.toLowerCase().replace(/[-_. ]/g, '');
 }
+
+/** Names that are secrets in a query only: as keys of a log line they are harmless words. */
+const SECRET_IN_QUERY: ReadonlySet<string> = new Set(['key', 'code', 'assertion', 'samlresponse', 'samlrequest']);
+const isSecretInQuery = (word: string): boolean => SECRET_IN_QUERY.has(word) || word.endsWith('signature'); // X-Amz-Signature and its like
+const USER_INFO = /\b([a-z][a-z0-9+.-]{0,30}:\/\/)[^\s/?#"'<>]*@/gi;
+const PARAMETER = /([?&#])([^\s=&#?"'<>]{1,64})=([^\s&#"'<>]+)/g;
+
+/**
+ * A text whose URLs and connection strings hold no credentials: neither user info (`postgres://[redacted]@host/db`) nor the values of
+ * query and fragment parameters whose names are those of secrets. Linear in the length of the text.
+ */
+export function withoutUrlSecrets(text: string, isSecret: (key: string) => boolean): string {
+  let safe = text;
+  if (safe.includes('://')) safe = safe.replace(USER_INFO, `$1${REDACTED}@`);
+  if (!safe.includes('=') || !/[?&#]/.test(safe)) return safe;
+  return safe.replace(PARAMETER, (whole, mark: string, name: string) =>
+    isSecret(name) || isSecretInQuery(normal(name)) ? `${mark}${name}=${REDACTED}` : whole,
+  );
+}

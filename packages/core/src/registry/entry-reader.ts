@@ -140,7 +140,7 @@ export class EntryReader {
   }
 
   async #read(name: string, before: Known | undefined): Promise<void> {
-    const { directory, clock } = this.#options;
+    const { directory, clock, self } = this.#options;
     let stats: Stats | undefined;
     try {
       stats = await statOf(directory, name);
@@ -160,8 +160,9 @@ export class EntryReader {
         entry: same ? { ...entry, instance: before.entry.instance } : entry,
         version,
         mtimeMs: stats.mtimeMs,
-        // Seen for the first time: how old it is can only be told by the clock on the wall.
-        changedAt: clock.now() - (before === undefined ? Math.max(0, clock.wallTime() - stats.mtimeMs) : 0),
+        // Seen for the first time: how old it is can only be told by the clock on the wall, which may have been set since. So that is
+        // asked only about an owner whose process cannot be looked at.
+        changedAt: clock.now() - (before === undefined && stateOf(entry.owner, self) !== 'alive' ? Math.max(0, clock.wallTime() - stats.mtimeMs) : 0),
         state: 'seen',
       });
     } catch (error) {

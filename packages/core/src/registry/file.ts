@@ -3,6 +3,8 @@ import { join, resolve } from 'node:path';
 import { ServiceError, isServiceError } from '../errors/service-error.js';
 import { silentLogger } from '../logging/logger.js';
 import type { Logger } from '../logging/logger.js';
+import { checkOptions, checkSignal, checkSurroundings, namesOf } from '../options/check.js';
+import { shown } from '../options/shown.js';
 import { systemClock } from '../time/clock.js';
 import type { Clock } from '../time/clock.js';
 import { toMs } from '../time/duration.js';
@@ -30,10 +32,21 @@ export interface FileRegistryOptions {
   readonly expireAfter?: Duration;
   /** How often all entries are looked at although nothing was heard: finds killed processes. Default 1 s. */
   readonly poll?: Duration;
+  /** Default none; failures to register are told to the service's logger then. */
   readonly logger?: Logger;
   readonly clock?: Clock;
   readonly random?: () => number;
 }
+
+const OPTIONS = namesOf<FileRegistryOptions>({
+  directory: true,
+  heartbeat: true,
+  expireAfter: true,
+  poll: true,
+  logger: true,
+  clock: true,
+  random: true,
+});
 
 /**
  * The embedded registry: processes of one machine see each other through a directory, with nothing to install.
@@ -45,10 +58,16 @@ export interface FileRegistryOptions {
  *
  * `register` resolves after the first write; while the file system fails for a moment it tries again until its signal aborts. A directory
  * that others may write into is refused: ServiceError FAILED_PRECONDITION from `register`, `watch` and `services`.
- * @throws TypeError for a duration that does not fit.
+ * @throws TypeError for an option that does not fit.
  */
 export function fileRegistry(options: FileRegistryOptions = {}): Registry {
+  checkOptions('fileRegistry', options, OPTIONS);
+  checkSurroundings('fileRegistry', options);
   const { logger = silentLogger, clock = systemClock, random = Math.random } = options;
+  if (options.directory !== undefined && (typeof options.directory !== 'string' || options.directory === ''))
+    throw new TypeError(
+      `fileRegistry directory: ${shown(options.directory)} is no path. Give the path of a directory, or leave it out for one of this user.`,
+    );
   const directory = resolve(options.directory ?? defaultDirectory());
   const heartbeatMs = positive(options.heartbeat ?? 2_000, 'fileRegistry heartbeat');
   const expireAfterMs = positive(options.expireAfter ?? 10_000, 'fileRegistry expireAfter');
@@ -146,10 +165,17 @@ export function fileRegistry(options: FileRegistryOptions = {}): Registry {
 
   return {
     name: 'file',
-    async register(given, { signal } = {}) {
+    async register(given, { signal, logger: theirs } = {}) {
       const instance = checkInstance(given);
+      checkSignal(signal, 'fileRegistry register signal');
       const name = entryName(instance.service, instance.id);
-      const registration = keeper(instance, fileOf(name), { everyMs: heartbeatMs, clock, random, logger, after: kept.get(name)?.release() });
+      const registration = keeper(instance, fileOf(name), {
+        everyMs: heartbeatMs,
+        clock,
+        random,
+        logger: options.logger ?? theirs ?? silentLogger,
+        after: kept.get(name)?.release(),
+      });
       kept.set(name, registration);
       const deregister = async (): Promise<void> => {
         if (kept.get(name) === registration) {
@@ -219,6 +245,6 @@ export function fileRegistry(options: FileRegistryOptions = {}): Registry {
 
 function positive(duration: Duration, option: string): number {
   const ms = toMs(duration, option);
-  if (ms < 1) throw new TypeError(`${option}: ${JSON.stringify(duration)} is too short. Give at least 1 ms.`);
+  if (ms < 1) throw new TypeError(`${option}: ${shown(duration)} is too short. Give at least 1 ms.`);
   return ms;
 }

@@ -1,4 +1,5 @@
 import { isIP } from 'node:net';
+import { shown } from '../options/shown.js';
 import type { Instance } from './registry.js';
 
 const NAME = /^[\x21-\x7e]{1,200}$/;
@@ -114,15 +115,4 @@ function sameMetadata(a: Readonly<Record<string, string>>, b: Readonly<Record<st
 
 function wrong(option: string, value: unknown, remedy: string): TypeError {
   return new TypeError(`${option}: ${shown(value)} does not fit. ${remedy}.`);
-}
-
-function shown(value: unknown): string {
-  let text: string | undefined;
-  try {
-    text = typeof value === 'number' ? String(value) : JSON.stringify(value);
-  } catch {
-    // a cycle or a BigInt: its type says enough
-  }
-  text ??= typeof value;
-  return text.length > 100 ? `${text.slice(0, 100)}…` : text;
 }

@@ -50,6 +50,7 @@ export function keeper(instance: Instance, entry: KeptEntry, options: KeeperOpti
   let closed = false;
   let asked = false;
   let failures = 0;
+  let complained = false;
   let timer: Timer | undefined;
   let queue: Promise<unknown> = after ?? Promise.resolve();
 
@@ -57,6 +58,19 @@ export function keeper(instance: Instance, entry: KeptEntry, options: KeeperOpti
     const result = queue.then(work);
     queue = result.catch(() => {});
     return result;
+  };
+
+  /** Once in a row at warn: a backend that is away for an hour is one piece of news. */
+  const complain = (error: unknown): void => {
+    failures++;
+    logger[complained ? 'debug' : 'warn']({ ...about, error, failures }, 'Registering failed; trying again');
+    complained = true;
+  };
+
+  const works = (): void => {
+    if (complained) logger.info({ ...about, failures }, 'Registering works again');
+    complained = false;
+    failures = 0;
   };
 
   const put = async (): Promise<void> => {
@@ -98,12 +112,11 @@ export function keeper(instance: Instance, entry: KeptEntry, options: KeeperOpti
       return look();
     }).then(
       () => {
-        failures = 0;
+        works();
         plan(turnMs());
       },
       (error: unknown) => {
-        failures++;
-        logger.warn({ ...about, error, failures }, 'Registering failed; trying again');
+        complain(error);
         plan(Math.min(everyMs, reconnectDelay(failures, random)));
       },
     );
@@ -133,12 +146,11 @@ export function keeper(instance: Instance, entry: KeptEntry, options: KeeperOpti
         signal?.throwIfAborted();
       } catch (error) {
         if (signal?.aborted === true || (isServiceError(error) && !error.retryable)) throw error;
-        failures++;
-        logger.warn({ ...about, error, failures }, 'Registering failed; trying again');
+        complain(error);
         await sleep(reconnectDelay(failures, random), signal && abortableOf(signal), clock);
       }
     }
-    failures = 0;
+    works();
     plan(turnMs());
   };
 

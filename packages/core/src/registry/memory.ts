@@ -1,4 +1,5 @@
 import { ServiceError } from '../errors/service-error.js';
+import { checkSignal } from '../options/check.js';
 import { checkInstance, checkServiceName } from './instance.js';
 import { Lists } from './lists.js';
 import { newest } from './newest.js';
@@ -39,6 +40,7 @@ export function inProcessRegistry(name: string): Registry & { put(instance: Inst
     remove,
     async register(instance, options = {}) {
       open();
+      checkSignal(options.signal, `${name} registry register signal`);
       options.signal?.throwIfAborted();
       let current = checkInstance(instance);
       put(current);

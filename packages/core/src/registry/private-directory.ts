@@ -1,6 +1,6 @@
 import { lstat, mkdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { ServiceError } from '../errors/service-error.js';
 
 const WRITABLE_BY_OTHERS = 0o022;
@@ -13,15 +13,19 @@ export function defaultDirectory(): string {
 /**
  * Makes the directory with mode 0700 if it is missing, and makes sure that nobody else can put entries into it: whoever can, decides
  * where our requests go. Returns its identity, which changes when it is deleted and made again.
- * @throws ServiceError FAILED_PRECONDITION when it is a link or a file, belongs to another user, is writable by others or not by us;
+ * @throws ServiceError FAILED_PRECONDITION when it cannot be made, is a link or a file, belongs to another user, is writable by others or not by us;
  * UNAVAILABLE when the file system fails otherwise.
  */
 export async function openDirectory(path: string): Promise<string> {
   try {
-    await mkdir(path, { recursive: true, mode: 0o700 });
+    await makeDirectory(path);
   } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    // Missing although it and its parents should have been made: nothing can be made there, as in /proc.
+    if (code === 'ENOENT')
+      throw refused(path, 'neither it nor its parents can be made there', 'give a path in a file system that can be written', error);
     // A file or a link is in the way: what follows says so.
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw unusable(path, error);
+    if (code !== 'EEXIST') throw unusable(path, error);
   }
   const found = await lstat(path).catch((error: unknown) => {
     throw unusable(path, error);
@@ -39,6 +43,23 @@ export async function openDirectory(path: string): Promise<string> {
   return `${found.dev}:${found.ino}`;
 }
 
+/**
+ * Makes it, and its parents where they are missing. Not by mkdir's `recursive`, which in a place where nothing can be made (/proc) asks for
+ * parent and child in turn for ever (Node 20 to 24).
+ */
+async function makeDirectory(path: string): Promise<void> {
+  try {
+    await mkdir(path, { mode: 0o700 });
+  } catch (error) {
+    const parent = dirname(path);
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || parent === path) throw error;
+    await makeDirectory(parent).catch((failure: unknown) => {
+      if ((failure as NodeJS.ErrnoException).code !== 'EEXIST') throw failure;
+    });
+    await mkdir(path, { mode: 0o700 });
+  }
+}
+
 const HOPELESS: ReadonlySet<string | undefined> = new Set(['EACCES', 'EPERM', 'EROFS', 'ENOTDIR', 'ELOOP', 'ENAMETOOLONG']);
 
 /** A file system's failure in the words of this registry. */
@@ -50,6 +71,6 @@ export function unusable(path: string, cause: unknown): ServiceError {
   });
 }
 
-function refused(path: string, why: string, remedy: string): ServiceError {
-  return new ServiceError('FAILED_PRECONDITION', `The registry's directory ${path} is refused: ${why}; ${remedy}.`, { expose: false });
+function refused(path: string, why: string, remedy: string, cause?: unknown): ServiceError {
+  return new ServiceError('FAILED_PRECONDITION', `The registry's directory ${path} is refused: ${why}; ${remedy}.`, { expose: false, cause });
 }

@@ -1,3 +1,5 @@
+import type { Logger } from '../logging/logger.js';
+
 /** What a registry knows of one running process of a service. */
 export interface Instance {
   /** Unique among all processes, also over time. */
@@ -22,6 +24,15 @@ export type InstanceStatus = 'pass' | 'warn' | 'fail';
 export interface RegisterOptions {
   /** Gives up the first write: `register` rejects with its reason, and nothing stays registered. */
   readonly signal?: AbortSignal;
+  /** Where the instance tells whether it takes traffic, for registries that ask themselves, such as Consul; others ignore it. */
+  readonly health?: HealthTarget;
+  /** Hears why registering takes longer, when the registry was given no logger of its own. */
+  readonly logger?: Logger;
+}
+
+export interface HealthTarget {
+  /** Answers 200 for `pass` and `warn`, 503 for `fail`; with the query `warn=429` it tells `warn` by a 429. */
+  readonly url: string;
 }
 
 /** A kept entry: the registry verifies it and registers it again when it was lost, until `deregister`. */
@@ -55,6 +66,8 @@ export interface Discovery {
 export interface Registry extends Registrar, Discovery, AsyncDisposable {
   /** The kind, for example `memory`, `file`, `consul`. */
   readonly name: string;
+  /** Of the registry's package, for `describe()`. */
+  readonly version?: string;
 }
 
 /** For example `http://127.0.0.1:8080`; an IPv6 host is put into brackets. */

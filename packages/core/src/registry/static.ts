@@ -1,4 +1,6 @@
 import { checkInstance, checkServiceName } from './instance.js';
+import { checkOptions, checkRecord } from '../options/check.js';
+import { shown } from '../options/shown.js';
 import { inProcessRegistry } from './memory.js';
 import type { Instance, Registry } from './registry.js';
 
@@ -20,6 +22,7 @@ export interface StaticRegistry extends Registry {
  * @throws TypeError naming a bad service or address.
  */
 export function staticRegistry(services: Readonly<Record<string, StaticAddress | readonly StaticAddress[]>> = {}): StaticRegistry {
+  checkRecord(services, 'staticRegistry');
   const { put, remove, ...registry } = inProcessRegistry('static');
   const fixed: StaticRegistry = {
     ...registry,
@@ -36,17 +39,19 @@ export function staticRegistry(services: Readonly<Record<string, StaticAddress |
 
 const isList = (value: StaticAddress | readonly StaticAddress[]): value is readonly StaticAddress[] => Array.isArray(value);
 
+const FIELDS: readonly string[] = ['id', 'service', 'version', 'scheme', 'host', 'port', 'weight', 'zone', 'tags', 'metadata', 'status'];
 const ADDRESS = /^(?:(https?):\/\/)?(\[[0-9a-f:.]+\]|[^:/?#@[\]\s]+)(?::(\d{1,5}))?\/?$/i;
 const PORT_OF: Readonly<Record<string, number>> = { http: 80, https: 443 };
 
 function instanceOf(service: string, address: StaticAddress): Instance {
   checkServiceName(service);
   const fields = typeof address === 'string' ? parse(service, address) : address;
+  checkOptions(`Service ${service}, address`, fields, FIELDS);
   try {
-    const host = fields.host.includes(':') && !fields.host.startsWith('[') ? `[${fields.host}]` : fields.host;
+    const host = typeof fields.host === 'string' && fields.host.includes(':') && !fields.host.startsWith('[') ? `[${fields.host}]` : fields.host;
     return checkInstance({ id: `${service}@${host}:${fields.port}`, ...fields, service });
   } catch (error) {
-    throw new TypeError(`Service ${service}, address ${JSON.stringify(address)}: ${error instanceof Error ? error.message : String(error)}`, {
+    throw new TypeError(`Service ${service}, address ${shown(address)}: ${error instanceof Error ? error.message : String(error)}`, {
       cause: error,
     });
   }
@@ -58,7 +63,7 @@ function parse(service: string, address: string): StaticInstance {
   const port = match?.[3] === undefined ? PORT_OF[scheme ?? ''] : Number(match[3]);
   if (match === null || port === undefined) {
     throw new TypeError(
-      `Service ${service}, address ${JSON.stringify(address)} is no address. Give 'http://host:port', 'https://host', 'host:port' or '[IPv6]:port', without user, path or query.`,
+      `Service ${service}, address ${shown(address)} is no address. Give 'http://host:port', 'https://host', 'host:port' or '[IPv6]:port', without user, path or query.`,
     );
   }
   return { ...(scheme !== undefined && { scheme }), host: match[2]!, port };

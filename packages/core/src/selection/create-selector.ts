@@ -9,11 +9,13 @@ import { p2c } from '../balancing/p2c.js';
 import { relativeLatency } from '../balancing/relative-latency.js';
 import { roundRobin } from '../balancing/round-robin.js';
 import type { Directory, Snapshot } from '../discovery/directory.js';
-import { REASONS, refusal } from '../errors/service-error.js';
+import { REASONS, isServiceError, refusal } from '../errors/service-error.js';
 import type { ServiceError } from '../errors/service-error.js';
 import type { Instance } from '../registry/registry.js';
 import { silentLogger } from '../logging/logger.js';
 import type { Logger } from '../logging/logger.js';
+import { checkFunction, checkList, checkMethods, checkOptions, checkSurroundings, namesOf } from '../options/check.js';
+import { shown } from '../options/shown.js';
 import { systemClock } from '../time/clock.js';
 import type { Clock, Timer } from '../time/clock.js';
 import type { EndpointView } from './endpoint-view.js';
@@ -39,6 +41,10 @@ export interface SelectorOptions {
   readonly random?: () => number;
   /** Hears of ejections and returns. */
   readonly logger?: Logger;
+  /** Hears the origin of each endpoint that may be picked from now on. Default nobody. */
+  readonly onArrival?: (origin: string) => void;
+  /** Hears the origin of each endpoint that has left the list, and of all that are left when the selector is closed. Default nobody. */
+  readonly onDeparture?: (origin: string) => void;
 }
 
 /** What people see of an endpoint. */
@@ -68,6 +74,19 @@ export interface ServiceSelector extends Selector {
   close(): void;
 }
 
+const OPTIONS = namesOf<SelectorOptions>({
+  service: true,
+  directory: true,
+  balancer: true,
+  fallback: true,
+  ejector: true,
+  filters: true,
+  clock: true,
+  random: true,
+  logger: true,
+  onArrival: true,
+  onDeparture: true,
+});
 /** How often the balancer is asked for an endpoint that was not tried yet, before the first such one is taken. */
 const PICKS_FOR_UNTRIED = 4;
 /** A probe risks its call. So one that can be repeated goes first; when none came for so long, any goes. */
@@ -78,10 +97,15 @@ const PROBE_PATIENCE_MS = 1_000;
  *
  * Until the first list is known, callers wait, at most until their deadline; then they are counted one by one, so that a thousand
  * of them spread. An empty first list rejects at once: it is an answer, and waiting longer would turn a fast failure into a slow one
- * for which a retry, a fallback or another service could have been used.
+ * for which a retry, a fallback or another service could have been used. A list that the directory gives up (`failed`) is given up here too.
  * @throws TypeError when an option is missing or wrong.
  */
 export function createSelector(options: SelectorOptions): ServiceSelector {
+  checkOptions('createSelector', options, OPTIONS);
+  checkSurroundings('createSelector', options);
+  checkList(options.filters, 'createSelector filters', 'filters { key?(call), keep(instance, key) }');
+  checkFunction(options.onArrival, 'createSelector onArrival');
+  checkFunction(options.onDeparture, 'createSelector onDeparture');
   return new DirectorySelector(options);
 }
 
@@ -98,23 +122,24 @@ class DirectorySelector implements ServiceSelector {
   #unsubscribe: (() => void) | undefined;
   #known = false;
   #closed = false;
-  /** Why the registry has never told a list; undefined when it has. */
+  /** Why no list is known; undefined when one is. */
   #failure: { readonly error: unknown } | undefined;
 
   constructor(options: SelectorOptions) {
     const { service, directory, random = Math.random, filters = [], logger = silentLogger, clock = systemClock } = options;
+    const { onArrival, onDeparture } = options;
     const { balancer = p2c({ random }), fallback = roundRobin({ random }), ejector = defaultEjector() } = options;
     if (typeof service !== 'string' || service === '')
-      throw new TypeError(`createSelector service: ${JSON.stringify(service)} is no name. Give the service's name, such as 'orders'.`);
-    if (typeof directory?.lookup !== 'function')
-      throw new TypeError('createSelector directory: it has no lookup(). Give what createDirectory() made.');
+      throw new TypeError(`createSelector service: ${shown(service)} is no name. Give the service's name, such as 'orders'.`);
+    if (directory === undefined) throw new TypeError('createSelector directory: it is missing. Give what createDirectory() made.');
+    checkMethods(directory, ['lookup', 'subscribe'], 'createSelector directory', 'Give what createDirectory() made');
+    if (ejector !== false && typeof (ejector as Partial<Ejector> | null)?.windowMs !== 'number')
+      throw new TypeError(`createSelector ejector: ${shown(ejector)} is none. Give what ejector({ … }) made, or false.`);
     for (const [option, value] of Object.entries({ balancer, fallback })) {
-      if (typeof value?.pick !== 'function')
-        throw new TypeError(`createSelector ${option}: it has no pick(). Give a balancer such as p2c(); a factory has to be called.`);
+      checkMethods(value, ['pick'], `createSelector ${option}`, 'Give a balancer such as p2c(); a factory has to be called');
     }
     for (const filter of filters)
-      if (typeof filter?.keep !== 'function')
-        throw new TypeError('createSelector filters: one has no keep(). Give objects { key?(call), keep(instance, key) }.');
+      checkMethods(filter ?? null, ['keep'], 'createSelector filters', 'Give objects { key?(call), keep(instance, key) }');
     this.service = service;
     this.#directory = directory;
     this.#balancer = balancer;
@@ -122,7 +147,10 @@ class DirectorySelector implements ServiceSelector {
     this.#clock = clock;
     this.#logger = logger;
     this.#ejection = new Ejection(ejector === false ? noEjector : ejector, random, (endpoint) => this.#changed(endpoint));
-    this.#roster = new Roster((balancer.load ?? fallback.load ?? relativeLatency()).fleet(), this.#ejection, filters);
+    this.#roster = new Roster((balancer.load ?? fallback.load ?? relativeLatency()).fleet(), this.#ejection, filters, {
+      onArrival,
+      onDeparture,
+    });
   }
 
   select(call: Call): Lease | Promise<Lease> {
@@ -153,6 +181,7 @@ class DirectorySelector implements ServiceSelector {
     this.#closed = true;
     this.#known = false;
     this.#unsubscribe?.();
+    this.#roster.leave();
     for (const waiter of this.#takeWaiters()) waiter.reject(this.#closedRefusal('its selector was closed while the call waited for the first list'));
   }
 
@@ -190,12 +219,18 @@ class DirectorySelector implements ServiceSelector {
   #none(view: EndpointView): never {
     if (view.endpoints.length > 0) throw this.#refusal(`both balancers declined, ${this.#balancer.name} and ${this.#fallback.name}`);
     if (this.#roster.size > 0) throw this.#refusal(`none of its ${this.#roster.size} instances has a weight above 0 and passes the filters`);
-    if (this.#failure !== undefined) throw this.#refusal('the registry failed before it told the instances', this.#failure.error);
+    if (this.#failure !== undefined) throw this.#refusal('the registry failed, and no list of its instances is known', this.#failure.error);
     throw this.#refusal('no instance is registered');
   }
 
   #refusal(why: string, cause?: unknown): ServiceError {
-    return refusal('UNAVAILABLE', `No endpoint of service "${this.service}": ${why}`, { reason: REASONS.noEndpoint, unsent: true, cause });
+    return refusal('UNAVAILABLE', `No endpoint of service "${this.service}": ${why}`, {
+      reason: REASONS.noEndpoint,
+      unsent: true,
+      cause,
+      // A directory that was closed stays so.
+      ...(isServiceError(cause) && !cause.retryable && { retryable: false }),
+    });
   }
 
   /** Nothing opens it again, so that trying once more is no use. */
@@ -211,13 +246,9 @@ class DirectorySelector implements ServiceSelector {
 
   #apply(snapshot: Snapshot): void {
     if (this.#closed || snapshot.state === 'pending') return;
-    if (snapshot.state === 'failed') {
-      // Seeing nobody is not knowing that nobody is there: a list, once known, stays.
-      this.#failure = { error: snapshot.error };
-    } else {
-      this.#failure = undefined;
-      this.#roster.apply(snapshot.instances, this.#clock.now());
-    }
+    // Failed is what the directory calls it when no list holds: none was ever told, or the last one is too old to be served.
+    this.#failure = snapshot.state === 'failed' ? { error: snapshot.error } : undefined;
+    this.#roster.apply(snapshot.instances, this.#clock.now());
     this.#known = true;
     for (const waiter of this.#takeWaiters()) {
       try {

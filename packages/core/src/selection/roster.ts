@@ -7,6 +7,12 @@ import type { Instance } from '../registry/registry.js';
 import { EndpointView } from './endpoint-view.js';
 import type { Filter } from './filter.js';
 
+/** Whoever keeps something for each origin. */
+export interface RosterListener {
+  readonly onArrival?: ((origin: string) => void) | undefined;
+  readonly onDeparture?: ((origin: string) => void) | undefined;
+}
+
 /** Keys come from calls, and what comes from calls is bounded. */
 const MOST_VIEWS = 64;
 
@@ -15,12 +21,15 @@ export class Roster {
   readonly #endpoints = new Map<string, Known>();
   readonly #views = new Map<string, EndpointView>();
   readonly #everything: EndpointView | undefined;
+  #hears: RosterListener;
 
   constructor(
     readonly fleet: Fleet,
     readonly ejection: Ejection,
     readonly filters: readonly Filter[],
+    hears: RosterListener = {},
   ) {
+    this.#hears = hears;
     if (filters.length === 0) {
       this.#everything = new EndpointView(() => true, ejection.settings.panicBelow);
       this.#views.set('', this.#everything);
@@ -47,6 +56,7 @@ export class Roster {
         const endpoint = new Endpoint(instance, this.fleet);
         this.#endpoints.set(key, { endpoint, since: now });
         arrived.push(endpoint);
+        this.#hears.onArrival?.(endpoint.origin);
       } else if (known.endpoint.instance !== instance) {
         known.endpoint.instance = instance;
         for (const view of this.#views.values()) view.place(known.endpoint);
@@ -65,6 +75,13 @@ export class Roster {
       this.ejection.add();
       for (const view of this.#views.values()) view.place(endpoint);
     }
+  }
+
+  /** Nothing is picked any more: the listener hears of all as departed. What is known of them stays to be looked at. */
+  leave(): void {
+    const { onDeparture } = this.#hears;
+    this.#hears = {};
+    if (onDeparture !== undefined) for (const { origin } of this) onDeparture(origin);
   }
 
   /** The state of an endpoint has changed. */
@@ -119,6 +136,7 @@ export class Roster {
     this.#endpoints.delete(key);
     this.ejection.remove(endpoint);
     for (const view of this.#views.values()) view.remove(endpoint);
+    this.#hears.onDeparture?.(endpoint.origin);
   }
 }
 

@@ -23,6 +23,14 @@ export function hasBody(headers: Call['headers']): boolean {
   return (length !== undefined && length !== '0') || headers['transfer-encoding'] !== undefined;
 }
 
+const READ = Symbol('ferrule.read');
+
+/** As `readOnce`; a request has one body, so whoever runs a handler again gets what was read. */
+export function readBody(exchange: Exchange, call: Call, kind: 'parse' | 'bytes', limit: number): Promise<unknown> {
+  const memory: Exchange & { [READ]?: Promise<unknown> } = exchange;
+  return (memory[READ] ??= readOnce(exchange, call, kind, limit));
+}
+
 /**
  * The body as the route wants it. `parse`: JSON, `text/*` and forms by content type; bytes for a type that is unknown or
  * missing; undefined when it is empty. What a parser of the app has made already is taken as it is.
@@ -30,7 +38,7 @@ export function hasBody(headers: Call['headers']): boolean {
  * Rejects with INVALID_ARGUMENT: 413 `BODY_TOO_LARGE`, 400 `MALFORMED_BODY`, 415 `UNSUPPORTED_MEDIA_TYPE` for a charset that
  * is unknown and for compressed content; with the call's reason when it is aborted; CANCELLED when the client went away.
  */
-export async function readBody(exchange: Exchange, call: Call, kind: 'parse' | 'bytes', limit: number): Promise<unknown> {
+async function readOnce(exchange: Exchange, call: Call, kind: 'parse' | 'bytes', limit: number): Promise<unknown> {
   const { req } = exchange;
   if (exchange.body !== undefined && !isPlaceholder(exchange.body, req)) return exchange.body;
   const encoding = req.headers['content-encoding'];

@@ -6,9 +6,12 @@ import type { Duplex } from 'node:stream';
 import { REASONS, refusal } from '../errors/service-error.js';
 import { silentLogger } from '../logging/logger.js';
 import type { Logger } from '../logging/logger.js';
+import { shown } from '../options/shown.js';
 import { systemClock } from '../time/clock.js';
 import type { Clock, Timer } from '../time/clock.js';
 import type { Address, ListenOptions, Mountable, ServerLimits } from './http-adapter.js';
+import { runApp } from './app-context.js';
+import { StalledReaders } from './stalled-readers.js';
 import { callOf, whenClosed } from './tracking.js';
 
 /** Hears that the servers close, with the sockets that were upgraded and are still open (WebSocket, CONNECT). */
@@ -24,6 +27,9 @@ export type DrainHook = (upgraded: readonly Duplex[]) => unknown;
  */
 const LIMITS = { keepAliveTimeout: 65_000, headersTimeout: 15_000, requestTimeout: 30_000, connectionsCheckingInterval: 5_000 } as const;
 
+/** How long a client may take nothing of a reply, and how often that is looked at: it is cut after 60 to 75 s. */
+const STALL_MS = 60_000;
+const STALL_LOOKS = 4;
 const SWEEP_MS = 50;
 /** A connection that has sent nothing is given this long from its connect: its first request may be on the way. */
 const SILENCE_MS = 250;
@@ -38,10 +44,13 @@ const NEVER_SILENT = Infinity;
  *
  * `server.close()` alone does neither (measured on Node 20, 22 and 24):
  * 1. A reply in flight still says keep-alive, and its connection serves further requests after `close()`. So every reply whose headers
- *    are unsent, and every later one, says `Connection: close`.
+ *    are unsent, and every later one, says `Connection: close`. Of several on one connection (pipelining) only the last one does, because
+ *    Node ends the connection after the first that does, and what was executed meanwhile would lose its reply.
  * 2. Idle connections are closed once; one that becomes idle later stays. So they are closed again and again.
  * 3. A connection that has sent nothing is never closed. So connections are tracked, and silent ones destroyed.
- * 4. After `close()`, headersTimeout and requestTimeout are no longer enforced: half a request holds the server for ever. So there is a
+ * 4. A connection counts as idle once its reply was ended, though the client may still be reading it: it would be cut off. So connections
+ *    with a reply that has not closed are kept from being taken for idle.
+ * 5. After `close()`, headersTimeout and requestTimeout are no longer enforced: half a request holds the server for ever. So there is a
  *    deadline, and what is left then is aborted (its handler hears of it and has 1 s to answer) and cut.
  *
  * Upgraded connections are no longer http's; they hold the drain until they end, or are cut with the rest. `onDrain` is the place to end them.
@@ -49,7 +58,8 @@ const NEVER_SILENT = Infinity;
  */
 export class ServerHost {
   readonly #listener: RequestListener;
-  #mounted: Pick<Mountable, 'health'> | undefined;
+  readonly #isAdopted: boolean;
+  #mounted: (Pick<Mountable, 'health'> & Partial<Pick<Mountable, 'callFor'>>) | undefined;
   #clock: Clock = systemClock;
   #logger: Logger = silentLogger;
   /** By server, how to stop looking on. */
@@ -65,12 +75,23 @@ export class ServerHost {
   #draining = false;
   #closing: Promise<void> | undefined;
   #cutting = false;
+  /** By socket, the last reply on it while draining. */
+  readonly #last = new WeakMap<Socket, ServerResponse>();
+  readonly #saysClose = new WeakSet<ServerResponse>();
+  #stallMs = STALL_MS;
+  #stalled = new StalledReaders(STALL_MS);
+  #stallTimer: Timer | undefined;
   #timer: Timer | undefined;
   #progress: () => void = () => {};
 
-  /** `listener` is the framework: it takes every request that is not about health, on servers that have no listener of their own. */
-  constructor(listener: RequestListener) {
+  /**
+   * `listener` is the framework: it takes every request that is not about health, on servers that have no listener of their own.
+   * `adopted` says that it has middleware and routes of its own, which then run in the context of a call, as those of a server's own
+   * listeners always do. An app of the adapter's own needs none around its routes, and pays for none.
+   */
+  constructor(listener: RequestListener, { adopted = false }: { readonly adopted?: boolean } = {}) {
     this.#listener = listener;
+    this.#isAdopted = adopted;
     const open = this.#open;
     const moved = (): void => this.#progress();
     this.#forget = function () {
@@ -83,7 +104,7 @@ export class ServerHost {
    * From now on health requests are answered, before anything else sees them, and the service's logger and clock are used.
    * @throws Error when there is a service already.
    */
-  mount(service: Pick<Mountable, 'health' | 'logger' | 'clock'>): void {
+  mount(service: Pick<Mountable, 'health' | 'logger' | 'clock'> & Partial<Pick<Mountable, 'callFor'>>): void {
     if (this.#mounted !== undefined) throw new Error('mount: this adapter carries a service already. Make one adapter for each service.');
     this.#mounted = service;
     this.#clock = service.clock;
@@ -107,10 +128,11 @@ export class ServerHost {
     const { host = '0.0.0.0', port = 0 } = options;
     if (this.#listening) throw new Error('listen: this host listens already. Use one host for each address, or attach a server of your own.');
     if (this.#closing !== undefined) throw new Error('listen: this host was closed. Make a new one.');
-    if (!Number.isInteger(port) || port < 0 || port > 65_535)
-      throw new RangeError(`listen.port: ${String(port)} is no port. Give an integer from 0 (any free one) to 65535.`);
+    checkPort(port);
     const limits = limitsOf(options.server ?? {});
     this.#listening = true;
+    this.#stallMs = options.server?.stallTimeout ?? STALL_MS;
+    this.#stalled = new StalledReaders(this.#stallMs);
     const server = createServer(limits);
     if (options.server?.maxConnections !== undefined) server.maxConnections = options.server.maxConnections;
     this.attach(server);
@@ -134,10 +156,11 @@ export class ServerHost {
 
   /**
    * Looks after a server of the app, at best before it listens: health requests are answered here, all others go to the server's own
-   * listeners (to ours while it has none), and `close` drains it. Its timeouts stay as they are.
-   * @throws Error when this host was closed.
+   * listeners (to ours while it has none), in the context of a call, and `close` drains it. Its timeouts stay as they are.
+   * @throws TypeError when it is no server, Error when this host was closed.
    */
   attach(server: Server): void {
+    checkServer(server);
     if (this.#closing !== undefined) throw new Error('attach: this host was closed. Make a new one.');
     if (this.#servers.has(server)) return;
     // Events are looked at where the server emits them. A listener could not keep a health request from the others, and one for
@@ -147,13 +170,18 @@ export class ServerHost {
     let on = true;
     const emit = (event: string, ...args: never[]): boolean => {
       if (on) {
-        if (event === 'request') {
+        // The other two come in the place of `request` when the app has listeners for them.
+        if (event === 'request' || event === 'checkContinue' || event === 'checkExpectation') {
           const [req, res] = args as unknown as [IncomingMessage, ServerResponse];
           if (this.#take(req, res)) return true;
-          if (server.listenerCount('request') === 0) {
-            this.#listener(req, res);
+          if (event === 'request' && server.listenerCount('request') === 0) {
+            const call = this.#isAdopted ? this.#mounted?.callFor?.(res) : undefined;
+            if (call === undefined) this.#listener(req, res);
+            else runApp(res, call, () => this.#listener(req, res));
             return true;
           }
+          const call = this.#mounted?.callFor?.(res);
+          if (call !== undefined) return runApp(res, call, () => Reflect.apply(before, server, [event, ...args]) as boolean);
         } else if (event === 'connection') {
           this.#track(args[0] as unknown as Socket, isTls ? NEVER_SILENT : this.#clock.now());
         } else if (event === 'secureConnection') {
@@ -179,11 +207,14 @@ export class ServerHost {
     this.#hooks.push(hook);
   }
 
-  /** From now on every reply says `Connection: close`, those in flight included as far as their headers are unsent. Still serving; idempotent. */
+  /**
+   * From now on every reply says `Connection: close`, those in flight included as far as their headers are unsent; of several on one
+   * connection the last. Still serving; idempotent.
+   */
   startDraining(): void {
     if (this.#draining) return;
     this.#draining = true;
-    for (const res of this.#open) if (!res.headersSent) res.setHeader('Connection', 'close');
+    for (const res of this.#open) this.#endConnectionAfter(res);
   }
 
   /**
@@ -219,33 +250,87 @@ export class ServerHost {
       };
       for (const server of this.#servers.keys()) {
         // Calls back when its connections have ended, those that came before `attach` included; with an error when the app has closed it.
-        server.close(() => {
-          running--;
-          this.#progress();
-        });
+        this.#sparingOpen(() =>
+          server.close(() => {
+            running--;
+            this.#progress();
+          }),
+        );
       }
       this.#sweep();
     });
     deadline?.cancel();
     this.#timer?.cancel();
+    this.#stallTimer?.cancel();
     this.#progress = () => {};
     for (const server of [...this.#servers.keys()]) this.#release(server);
   }
 
   #sweep(): void {
     const connectedBefore = this.#clock.now() - SILENCE_MS;
-    for (const server of this.#servers.keys()) server.closeIdleConnections();
+    this.#sparingOpen(() => {
+      for (const server of this.#servers.keys()) server.closeIdleConnections();
+    });
     for (const [socket, since] of this.#sockets) if (socket.bytesRead === 0 && since <= connectedBefore) socket.destroy();
     this.#progress();
     this.#timer = this.#clock.schedule(SWEEP_MS, () => this.#sweep());
   }
 
-  /** Whether it was a health request and is answered. */
+  /** Whether there is nothing left to do for it: it was a health request and is answered, or its connection ends before its turn. */
   #take(req: IncomingMessage, res: ServerResponse): boolean {
+    if (this.#open.has(res)) return false; // a listener for `checkContinue` hands it on as a request
+    if (this.#draining && !this.#endConnectionAfter(res)) return true;
     this.#open.add(res);
     whenClosed(res, this.#forget);
-    if (this.#draining) res.setHeader('Connection', 'close');
+    if (this.#stallTimer === undefined && this.#stallMs > 0) this.#lookForStalled();
     return this.#mounted?.health(req, res) ?? false;
+  }
+
+  /** Lets `res` be the last reply of its connection, unless one before it was: then a client must not expect this one (RFC 9112, 9.6). */
+  #endConnectionAfter(res: ServerResponse): boolean {
+    const { socket } = res.req;
+    const before = this.#last.get(socket);
+    if (before !== undefined && this.#saysClose.has(before)) {
+      if (before.headersSent) return !/close/i.test(String(before.getHeader('connection')));
+      if (before.shouldKeepAlive) before.setHeader('Connection', 'keep-alive');
+    }
+    this.#last.set(socket, res);
+    if (!res.headersSent && !res.hasHeader('connection')) {
+      this.#saysClose.add(res);
+      res.setHeader('Connection', 'close');
+    }
+    return true;
+  }
+
+  #lookForStalled(): void {
+    const look = (): void => {
+      this.#stallTimer = undefined;
+      const stalled = this.#stalled.look(this.#open, this.#clock.now());
+      for (const socket of stalled) socket.destroy();
+      if (stalled.length > 0)
+        this.#logger.warn({ connections: stalled.length, stallMs: this.#stallMs }, 'Clients took nothing of their replies and are cut');
+      if (this.#open.size > 0) this.#lookForStalled();
+    };
+    this.#stallTimer = this.#clock.schedule(Math.ceil(this.#stallMs / STALL_LOOKS), look);
+  }
+
+  /** Does what closes idle connections, and keeps Node from taking those for idle whose reply was ended but is still being read. */
+  #sparingOpen(closeIdle: () => void): void {
+    const spared = new Map<Socket, PropertyDescriptor | undefined>();
+    for (const { req } of this.#open) {
+      const { socket } = req;
+      if (spared.has(socket)) continue;
+      spared.set(socket, Object.getOwnPropertyDescriptor(socket, 'destroy'));
+      Object.defineProperty(socket, 'destroy', { value: () => socket, configurable: true, writable: true });
+    }
+    try {
+      closeIdle();
+    } finally {
+      for (const [socket, own] of spared) {
+        if (own === undefined) Reflect.deleteProperty(socket, 'destroy');
+        else Object.defineProperty(socket, 'destroy', own);
+      }
+    }
   }
 
   #track(socket: Socket, since: number): void {
@@ -285,6 +370,23 @@ export class ServerHost {
     this.#servers.get(server)?.();
     this.#servers.delete(server);
   }
+}
+
+/** @throws RangeError */
+export function checkPort(port: unknown): void {
+  if (!Number.isInteger(port) || (port as number) < 0 || (port as number) > 65_535)
+    throw new RangeError(`listen.port: ${shown(port)} is no port. Give an integer from 0 (any free one) to 65535.`);
+}
+
+/** An app has `listen` and `on` as well, but is not what listens: it would be waited for without an end. */
+function checkServer(server: unknown): void {
+  const isObject = (typeof server === 'object' && server !== null) || typeof server === 'function';
+  const { close, address, emit, use } = (isObject ? server : {}) as Readonly<Record<string, unknown>>;
+  if (typeof close === 'function' && typeof address === 'function' && typeof emit === 'function') return;
+  const what = typeof use === 'function' ? 'an app' : shown(server);
+  throw new TypeError(
+    `attach: that is ${what}, not an http server. Give the server: http.createServer(app), with Koa http.createServer(app.callback()), or what app.listen() returned.`,
+  );
 }
 
 function limitsOf(given: ServerLimits): ServerOptions {

@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Monitor } from '../health/monitor.js';
 import { healthJson } from '../health/report.js';
 import type { HealthReport } from '../health/report.js';
+import { checkMethods } from '../options/check.js';
 
 /** Answers a health request and says true; says false, without having touched anything, to every other request. */
 export type HealthHandler = (req: IncomingMessage, res: ServerResponse) => boolean;
@@ -15,8 +16,10 @@ export type HealthQuestion = 'all' | 'live' | 'ready' | 'startup';
  *
  * 200 for `pass` and `warn` (429 for `warn` when the prober asks by `?warn=429`, which is what Consul's own check takes for a warning),
  * 503 with `Retry-After` for `fail`, 500 when the report itself broke. `onAsked` hears which question was put.
+ * @throws TypeError when it is no monitor.
  */
 export function healthHandler(monitor: Monitor, onAsked?: (question: HealthQuestion) => void): HealthHandler {
+  checkMethods(monitor ?? null, ['live', 'ready', 'startup', 'all'], 'health routes', 'Give a monitor: that of a service, or what monitor() makes');
   const base = monitor.path;
   const questions: ReadonlyMap<string, HealthQuestion> = new Map<string, HealthQuestion>([
     [base, 'all'],

@@ -1,4 +1,5 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { Call } from '../call/call.js';
 import type { Reply } from '../call/reply.js';
 import type { Logger } from '../logging/logger.js';
 import type { Clock } from '../time/clock.js';
@@ -21,6 +22,11 @@ export interface ServerLimits {
   readonly headersTimeout?: number;
   /** How long a client may take to send the whole request. */
   readonly requestTimeout?: number;
+  /**
+   * How long a client may take nothing of a reply that waits for it, before its connection is cut. 0: as long as it likes. Default 60 s,
+   * which holds for attached servers too.
+   */
+  readonly stallTimeout?: number;
   /** Connections at a time; further ones are refused. Default: no limit. */
   readonly maxConnections?: number;
 }
@@ -42,6 +48,8 @@ export interface Mountable {
   readonly clock: Clock;
   /** Answers health requests, and says whether it did. Asked at the level of the http server, before the framework sees the request. */
   health(req: IncomingMessage, res: ServerResponse): boolean;
+  /** The call that a response answers: that of its route, else one for what is no route of ours, made when first asked for. */
+  callFor(res: ServerResponse): Call;
   /**
    * The reply for an error of the framework's own middleware: the service's mappers, problem+json last. Gives the response its
    * `x-request-id` when no route has, and logs what is behind a 5xx. Never throws.
@@ -65,6 +73,8 @@ export interface Mountable {
 export interface HttpAdapter {
   /** For example `express`. */
   readonly name: string;
+  /** Of the adapter's package, for `describe()`. */
+  readonly version?: string;
   mount(app: Mountable): void;
   /** For an app that calls `listen` itself: tracks and drains this server. */
   attach(server: Server): void;

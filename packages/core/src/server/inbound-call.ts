@@ -6,7 +6,7 @@ import { Values } from '../call/values.js';
 import type { Clock } from '../time/clock.js';
 import { EXCHANGE } from './exchange.js';
 import type { Exchange } from './exchange.js';
-import { track } from './tracking.js';
+import { callOf, track } from './tracking.js';
 
 /** Header fields of a deadline, in milliseconds from now; the first that is there and well-formed counts. */
 const DEADLINE = 'x-request-timeout-ms';
@@ -34,7 +34,8 @@ export function inboundCall(exchange: Exchange, operation: Operation, params: Pa
   const values = new Values();
   values.set(EXCHANGE, exchange);
   const given = headers['x-request-id'];
-  const id = typeof given === 'string' && SAFE_ID.test(given) ? given : newId();
+  // A route inside of an adopted app, whose request has a call already, keeps the id that the app's own code knows.
+  const id = typeof given === 'string' && SAFE_ID.test(given) ? given : (callOf(res)?.values.get(REQUEST_ID) ?? newId());
   values.set(REQUEST_ID, id);
   if (!res.headersSent) res.setHeader('x-request-id', id);
   const call = new Call({ side: 'server', operation, params, query, headers, values, deadline: deadlineOf(headers, clock) });

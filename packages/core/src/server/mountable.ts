@@ -1,19 +1,18 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Call } from '../call/call.js';
-import { REQUEST_ID } from '../call/context.js';
 import type { Reply } from '../call/reply.js';
+import { errorLog } from '../errors/error-log.js';
 import type { ErrorMapper } from '../errors/error-mapper.js';
 import { replyMapping } from '../errors/problem.js';
-import { REASONS, ServiceError, isRefusal, isServiceError } from '../errors/service-error.js';
+import { REASONS, ServiceError } from '../errors/service-error.js';
 import { silentLogger } from '../logging/logger.js';
 import type { Logger } from '../logging/logger.js';
 import { systemClock } from '../time/clock.js';
 import type { Clock } from '../time/clock.js';
 import type { Duration } from '../time/duration.js';
-import { compose, traitsOf } from '../wrappers/wrapper.js';
+import type { WrapperOption } from '../wrappers/stack.js';
 import type { Wrapper } from '../wrappers/wrapper.js';
 import type { Mountable } from './http-adapter.js';
-import { refuseReplays } from './native.js';
 import type { Route } from './route.js';
 import { RouteTable, isMalformedPath } from './router.js';
 import { inboundStack } from './stack.js';
@@ -23,8 +22,8 @@ export interface MountableOptions {
   readonly name: string;
   readonly routes: readonly Route[];
   readonly health: (req: IncomingMessage, res: ServerResponse) => boolean;
-  /** Stand around every route, outermost first. */
-  readonly wrappers?: readonly Wrapper[];
+  /** Stand around every route, outermost first; a placed one stands where it says. */
+  readonly wrappers?: readonly WrapperOption[];
   readonly limits?: readonly Wrapper[];
   /** Asked in turn before problem+json. */
   readonly errors?: readonly ErrorMapper[];
@@ -40,7 +39,7 @@ export interface MountableOptions {
 
 /**
  * What an adapter mounts: routes with the inbound stack around them, and the replies for everything else.
- * @throws TypeError when a route is declared twice, an option is bad, or a wrapper that runs its handler again stands around a native one.
+ * @throws TypeError when a route is declared twice, an option is bad, a position names no step, or a wrapper that runs its handler again stands around a native one.
  */
 export function createMountable(
   options: MountableOptions,
@@ -58,15 +57,8 @@ export function createMountable(
   } = options;
   if (errorHandling !== 'problem' && errorHandling !== 'native')
     throw new TypeError(`errorHandling: ${String(errorHandling)} is unknown. Use 'problem' or 'native'.`);
-  for (const route of routes) refuseReplays(route.handler, [...limits, ...wrappers], `route ${route.method} ${route.path}`);
   const map = replyMapping(mappers, name);
-  const log = (error: unknown, call: Call, message: string): void => {
-    try {
-      if (isUnexpected(error)) logger.error({ error, service: name, operation: call.label, requestId: call.values.get(REQUEST_ID) }, message);
-    } catch {
-      // What was thrown cannot be read, or the logger fails: neither may keep the reply from leaving.
-    }
-  };
+  const log = errorLog(logger, name);
   const toReply = (error: unknown, call: Call): Reply => {
     const reply = map(error, call);
     if (reply.status >= 500) log(error, call, 'A request failed');
@@ -80,18 +72,19 @@ export function createMountable(
     ...(options.timeout !== undefined && { timeout: options.timeout }),
     ...(options.observe !== undefined && { observe: options.observe }),
   });
-  const table = new RouteTable(name, routes, compose(...stack), clock);
+  const table = new RouteTable(name, routes, stack, clock);
   const callFor = unmatchedCalls(name, clock);
 
   return {
     name,
     routes: table,
     errors: errorHandling,
-    stack: stack.map((wrapper) => traitsOf(wrapper).name),
+    stack: stack.names,
     placed: false,
     logger,
     clock,
     health,
+    callFor,
     toReply: (error, res) => toReply(error, callFor(res)),
     fallthrough(res, url) {
       const call = callFor(res);
@@ -109,8 +102,4 @@ export function createMountable(
     },
     brokeOff: (error, res) => log(error, callFor(res), 'A request failed after its headers were sent'),
   };
-}
-
-function isUnexpected(error: unknown): boolean {
-  return !isRefusal(error) && !(isServiceError(error) && (error.reason === REASONS.timeout || error.code === 'CANCELLED'));
 }

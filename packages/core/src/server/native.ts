@@ -1,4 +1,5 @@
 import type { ServerResponse } from 'node:http';
+import { begins } from '../call/begun.js';
 import type { Call } from '../call/call.js';
 import { Reply } from '../call/reply.js';
 import { traitsOf } from '../wrappers/wrapper.js';
@@ -50,11 +51,12 @@ export function nativeHandler(start: (exchange: Exchange) => unknown, leavesAnsw
       );
     }
     exchange[RAN] = true;
-    if (res.closed)
+    if (call.aborted || res.closed)
       return Promise.reject(
         (call.reason as Error | undefined) ??
           new ServiceError('CANCELLED', 'The client went away before its request was handled', { reason: REASONS.disconnected }),
       );
+    begins(call);
     return run(call, exchange, start, leavesAnswer, (method) => warn(call.label, method));
   };
   Object.defineProperty(handler, NATIVE, { value: true });

@@ -1,6 +1,8 @@
 import { validateHeaderName, validateHeaderValue } from 'node:http';
 import { Readable } from 'node:stream';
 import { Reply, isStream } from '../call/reply.js';
+import { bytesOf } from '../call/bytes.js';
+import { jsonLoss } from '../call/json-loss.js';
 import type { BodyStream } from '../call/reply.js';
 
 /** What goes to the socket: text, bytes, a stream, or nothing. */
@@ -35,7 +37,7 @@ export function replyOf(result: unknown, status: number | undefined): Reply {
 
 /**
  * Makes a reply ready for the socket, so that what cannot be sent fails where it can still be mapped.
- * @throws TypeError when the body is no JSON (a BigInt, a cycle, a function) or a header field is malformed.
+ * @throws TypeError when the body is no JSON (a BigInt, a cycle, a function, a Map, a Response) or a header field is malformed.
  */
 export function render(reply: Reply): Reply {
   if (reply.sent || reply instanceof RenderedReply) return reply;
@@ -61,10 +63,11 @@ function payloadOf(reply: Reply, head: Head): Payload {
     return body;
   }
   if (typeof body === 'object' && body !== null) {
-    if (body instanceof Uint8Array) {
+    const bytes = bytesOf(body);
+    if (bytes !== undefined) {
       head['content-type'] = BYTES_TYPE;
-      head['content-length'] = body.byteLength;
-      return body;
+      head['content-length'] = bytes.byteLength;
+      return bytes;
     }
     if (isStream(body)) {
       head['content-type'] = BYTES_TYPE;
@@ -79,6 +82,8 @@ function payloadOf(reply: Reply, head: Head): Payload {
   const text = JSON.stringify(body) as string | undefined;
   if (text === undefined)
     throw new TypeError(`A ${typeof body} cannot be sent as JSON. Return an object, an array, text, a number, a boolean or null.`);
+  const loss = jsonLoss(body, text);
+  if (loss !== undefined) throw new TypeError(`The reply's body: ${loss}`);
   head['content-type'] = JSON_TYPE;
   head['content-length'] = Buffer.byteLength(text);
   return text;

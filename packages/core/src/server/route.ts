@@ -1,7 +1,12 @@
 import { METHODS } from 'node:http';
 import type { Call } from '../call/call.js';
+import { isPlaced, wrapperOf } from '../wrappers/stack.js';
+import type { PlacedWrapper, WrapperOption } from '../wrappers/stack.js';
 import type { Wrapper } from '../wrappers/wrapper.js';
+import type { StandardSchema } from '../validation/standard-schema.js';
 import { refuseReplays } from './native.js';
+import { withSchemas } from './route-input.js';
+import type { InputOf, InputSchemas } from './route-input.js';
 
 /** What a handler may give: a value is sent as JSON, undefined is 204, a Reply goes as it is, text as text/plain, bytes and streams as application/octet-stream. */
 export type Result = unknown;
@@ -23,6 +28,15 @@ export interface RouteOptions {
    * `stream`: the request itself, without a limit; `none`: the body is not read.
    */
   readonly body?: 'parse' | 'bytes' | 'stream' | 'none';
+  /**
+   * Wrappers around this route alone, the outermost first, outside of those that are given as arguments. One with a position
+   * (`{ wrapper, before: 'timeout' }`) stands there in the service's stack, for this route alone.
+   */
+  readonly wrappers?: readonly WrapperOption[];
+  /** Schemas for the parts of the request, validated after the body was read: 400 with the places that do not fit. The handler gets what they made as its second argument. */
+  readonly input?: InputSchemas;
+  /** A schema for the result; what it makes of the result is sent, and a result that does not fit is a 500. */
+  readonly output?: StandardSchema;
 }
 
 /** A route is a frozen value: it may be kept in a list, filtered and described. */
@@ -31,22 +45,30 @@ export interface Route {
   readonly method: string;
   /** The template: `/orders/:id`, `/files/*`, `/:year(^\\d{4}$)`. */
   readonly path: string;
-  readonly options: RouteOptions;
+  readonly options: Omit<RouteOptions, 'wrappers'>;
   /** The first is the outermost; they stand inside of the service's own. */
   readonly wrappers: readonly Wrapper[];
+  /** Those of its wrappers that have a position in the service's stack. */
+  readonly placed?: readonly PlacedWrapper[];
   readonly handler: RouteHandler;
 }
 
 /** What may stand between path and handler: options first, if any, then wrappers, the outermost first. */
 export interface Verb {
   (path: string, handler: RouteHandler): Route;
+  <I extends InputSchemas>(path: string, options: RouteOptions & { readonly input: I }, handler: (call: Call, input: InputOf<I>) => Result): Route;
+  <I extends InputSchemas>(
+    path: string,
+    options: RouteOptions & { readonly input: I },
+    ...parts: readonly [...Wrapper[], (call: Call, input: InputOf<I>) => Result]
+  ): Route;
   (path: string, first: RouteOptions | Wrapper, handler: RouteHandler): Route;
   (path: string, first: RouteOptions | Wrapper, second: Wrapper, handler: RouteHandler): Route;
   (path: string, first: RouteOptions | Wrapper, second: Wrapper, third: Wrapper, handler: RouteHandler): Route;
   (path: string, ...parts: readonly [RouteOptions | Wrapper, ...Wrapper[], RouteHandler]): Route;
 }
 
-type Parts = readonly (RouteOptions | Wrapper | RouteHandler)[];
+type Parts = readonly (RouteOptions | Wrapper | RouteHandler | ((call: Call, input: never) => Result))[];
 
 export const get: Verb = verb('GET');
 export const post: Verb = verb('POST');
@@ -75,31 +97,69 @@ function build(methodGiven: string, path: string, parts: Parts): Route {
   const where = `route ${method} ${String(path)}`;
   if (!METHODS.includes(method)) throw new TypeError(`${where}: the method is unknown. Use one of ${METHODS.join(', ')}.`);
   if (typeof path !== 'string' || !path.startsWith('/')) throw new TypeError(`${where}: a path starts with a slash, for example /orders/:id.`);
+  checkParams(path, where);
   const handler = parts.at(-1);
   if (typeof handler !== 'function') throw new TypeError(`${where}: the last argument is ${kindOf(handler)}, not a handler (call) => result.`);
   const first = parts[0];
   const given = parts.length > 1 && typeof first === 'object' && first !== null ? first : undefined;
-  const wrappers = parts.slice(given === undefined ? 0 : 1, -1) as readonly Wrapper[];
-  for (const wrapper of wrappers) {
+  const positional = parts.slice(given === undefined ? 0 : 1, -1) as readonly Wrapper[];
+  for (const wrapper of positional) {
     if (typeof wrapper !== 'function')
       throw new TypeError(
         `${where}: ${kindOf(wrapper)} stands where a wrapper was expected. Options come first; a factory such as timeout() has to be called.`,
       );
   }
+  const asked = given?.wrappers ?? [];
+  if (!Array.isArray(asked)) throw new TypeError(`${where}: wrappers is ${kindOf(asked)}. Give an array, the outermost first.`);
+  const options = asked as readonly WrapperOption[];
+  const placed = options.filter(isPlaced);
+  const wrappers = [...options.flatMap((option) => (isPlaced(option) ? [] : [option])), ...positional].map((wrapper) => wrapperOf(wrapper, where));
   refuseReplays(handler as RouteHandler, wrappers, where);
   return Object.freeze({
     method,
     path,
     options: checkedOptions(given ?? {}, where),
     wrappers: Object.freeze(wrappers),
-    handler: handler as RouteHandler,
+    ...(placed.length > 0 && { placed: Object.freeze(placed) }),
+    handler: withSchemas(handler as RouteHandler, given?.input, given?.output, where),
   });
 }
 
-const KNOWN: ReadonlySet<string> = new Set(['name', 'status', 'idempotent', 'bodyLimit', 'body']);
+/** What find-my-way takes for the end of a parameter's name. */
+const PARAM = /:([^/:(.-]*)/g;
+
+/** The tree takes both: of one name twice only the last would arrive, and a parameter without a name not at all. */
+function checkParams(path: string, where: string): void {
+  const names = new Set<string>();
+  // `::` is a colon; one inside of a pattern belongs to that.
+  for (const [, name = ''] of withoutPatterns(path.replaceAll('::', '')).matchAll(PARAM)) {
+    if (name === '') throw new TypeError(`${where}: a parameter has no name. Write /orders/:id, or :: for a colon.`);
+    if (names.has(name)) throw new TypeError(`${where}: there are two parameters ${name}. Give each a name of its own.`);
+    names.add(name);
+  }
+}
+
+/** The path with an empty pair for each pattern in parentheses. */
+function withoutPatterns(path: string): string {
+  let depth = 0;
+  let kept = '';
+  for (let at = 0; at < path.length; at++) {
+    const char = path[at]!;
+    if (char === '\\' && depth > 0) {
+      at++;
+      continue;
+    }
+    if (char === ')' && depth > 0) depth--;
+    if (depth === 0) kept += char;
+    if (char === '(') depth++;
+  }
+  return kept;
+}
+
+const KNOWN: ReadonlySet<string> = new Set(['name', 'status', 'idempotent', 'bodyLimit', 'body', 'wrappers', 'input', 'output']);
 const BODIES: readonly unknown[] = ['parse', 'bytes', 'stream', 'none'];
 
-function checkedOptions(given: RouteOptions, where: string): RouteOptions {
+function checkedOptions({ wrappers: _, ...given }: RouteOptions, where: string): Route['options'] {
   for (const key of Object.keys(given)) {
     if (!KNOWN.has(key)) throw new TypeError(`${where}: option ${key} is unknown. Use ${[...KNOWN].join(', ')}.`);
   }

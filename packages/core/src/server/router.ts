@@ -1,19 +1,21 @@
 import createRouter from 'find-my-way';
 import type { HTTPMethod, HTTPVersion, Instance } from 'find-my-way';
+import { begins } from '../call/begun.js';
 import type { Call, Params } from '../call/call.js';
 import { operation } from '../call/operation.js';
 import type { Operation } from '../call/operation.js';
 import type { Reply } from '../call/reply.js';
 import { systemClock } from '../time/clock.js';
 import type { Clock } from '../time/clock.js';
-import { compose } from '../wrappers/wrapper.js';
+import { Stack } from '../wrappers/stack.js';
+import { compose, traitsOf } from '../wrappers/wrapper.js';
 import type { Handler, Wrapper } from '../wrappers/wrapper.js';
 import { DEFAULT_BODY_LIMIT, hasBody, readBody } from './body.js';
 import { EXCHANGE } from './exchange.js';
 import type { Exchange } from './exchange.js';
 import { inboundCall } from './inbound-call.js';
 import type { CallSource } from './inbound-call.js';
-import { isNative } from './native.js';
+import { isNative, refuseReplays } from './native.js';
 import { replyOf } from './render.js';
 import { requestIds } from './request-id.js';
 import type { Route } from './route.js';
@@ -28,6 +30,7 @@ const ABSOLUTE = /^https?:\/\//i;
 interface Entry {
   readonly operation: Operation;
   readonly handle: Handler;
+  readonly chain: readonly string[];
 }
 
 /**
@@ -41,12 +44,14 @@ export class RouteTable {
   readonly #tree: Instance<HTTPVersion.V1>;
   readonly #methods: readonly string[];
   readonly #source: CallSource;
+  readonly #entries: ReadonlyMap<Route, Entry>;
 
   /**
-   * `wrap` stands around every route's own wrappers.
-   * @throws TypeError when a path is malformed or declared twice for one method.
+   * `wrap` stands around every route's own wrappers. In a stack they go to its step `route`, those that say where they stand to that place.
+   * @throws TypeError when a path is malformed or declared twice for one method, a position names no step, or a wrapper that runs its
+   * handler again stands around a native one.
    */
-  constructor(service: string, routes: readonly Route[], wrap: Wrapper, clock: Clock = systemClock) {
+  constructor(service: string, routes: readonly Route[], wrap: Wrapper | Stack, clock: Clock = systemClock) {
     this.service = service;
     this.routes = Object.freeze([...routes]);
     this.#source = { clock, newId: requestIds() };
@@ -60,6 +65,7 @@ export class RouteTable {
     });
     this.#tree = tree;
     const entries = new Map<Route, Entry>();
+    this.#entries = entries;
     for (const route of routes) {
       const entry = entryOf(service, route, wrap);
       entries.set(route, entry);
@@ -78,6 +84,11 @@ export class RouteTable {
     const found = this.#tree.find(method as HTTPMethod, url);
     if (found === null || found.store === null || hasEmpty(found.params)) return undefined;
     return new Match(found.store as Entry, found.params as Params, found.searchParams as unknown as string, this.#source);
+  }
+
+  /** The names of the wrappers around a route of this table, its own among them, the outermost first. */
+  chainOf(route: Route): readonly string[] {
+    return this.#entries.get(route)?.chain ?? [];
   }
 
   /** The methods that have a route for this path, sorted; none for a malformed one. */
@@ -140,21 +151,33 @@ function add(tree: Instance<HTTPVersion.V1>, method: string, route: Route, entry
   }
 }
 
-function entryOf(service: string, route: Route, wrap: Wrapper): Entry {
-  const { method, path, options, wrappers } = route;
+function entryOf(service: string, route: Route, wrap: Wrapper | Stack): Entry {
+  const { method, path, options, wrappers, placed = [] } = route;
+  const where = `route ${method} ${path}`;
   const what = operation(service, method, path, {
     ...(options.name !== undefined && { name: options.name }),
     ...(options.idempotent !== undefined && { idempotent: options.idempotent }),
   });
-  return { operation: Object.freeze(what), handle: compose(wrap, ...wrappers)(endOf(route)) };
+  Object.freeze(what);
+  if (wrap instanceof Stack) {
+    const stack = wrap.copy().addAll(wrappers, where, 'route').addAll(placed, where);
+    refuseReplays(route.handler, stack.wrappers, where);
+    return { operation: what, handle: stack.around(endOf(route)), chain: stack.names };
+  }
+  if (placed.length > 0) throw new TypeError(`${where}: a wrapper has a position, which needs the named steps of a stack. Leave it out.`);
+  const chain = [wrap, ...wrappers].map((wrapper) => traitsOf(wrapper).name);
+  return { operation: what, handle: compose(wrap, ...wrappers)(endOf(route)), chain };
 }
 
-/** The innermost handler: reads the body, where there is one and it is wanted, calls the route's handler and makes a Reply of its result. */
+/** The innermost handler: reads the body, where there is one and it is wanted, calls the route's handler and makes a Reply of its result. Not for a call that was aborted before. */
 export function endOf({ handler, options }: Pick<Route, 'handler' | 'options'>): Handler {
   if (isNative(handler)) return handler as Handler;
   const { status, body: kind = 'parse', bodyLimit = DEFAULT_BODY_LIMIT } = options;
   const finish = (result: unknown): Reply => replyOf(result, status);
   const run = (call: Call): Promise<Reply> => {
+    // The client left while the app's middleware, a queue or the body was waited for: there is nobody to do it for.
+    if (call.aborted) return Promise.reject(call.reason);
+    begins(call);
     try {
       const result = handler(call);
       return isThenable(result) ? (result.then(finish) as Promise<Reply>) : Promise.resolve(finish(result));

@@ -9,6 +9,8 @@ import type { Clock } from '../time/clock.js';
 import { systemClock } from '../time/clock.js';
 import type { Duration } from '../time/duration.js';
 import { timeout } from '../wrappers/timeout.js';
+import { Stack } from '../wrappers/stack.js';
+import type { WrapperOption } from '../wrappers/stack.js';
 import { named } from '../wrappers/wrapper.js';
 import type { Wrapper } from '../wrappers/wrapper.js';
 import { EXCHANGE } from './exchange.js';
@@ -24,8 +26,8 @@ export interface InboundStackOptions {
   readonly limits?: readonly Wrapper[];
   /** Default 30 s; a deadline of the caller only lowers it. `false`: the caller's deadline is known, but nothing enforces it. */
   readonly timeout?: Duration | false;
-  /** The app's own, outermost first. */
-  readonly wrappers?: readonly Wrapper[];
+  /** The app's own, outermost first; a placed one stands where it says. */
+  readonly wrappers?: readonly WrapperOption[];
   /** Default `observeInbound()`, which costs next to nothing without an OpenTelemetry SDK. `false` leaves it out. */
   readonly observe?: Wrapper | false;
   readonly clock?: Clock;
@@ -33,25 +35,31 @@ export interface InboundStackOptions {
 
 /**
  * The one order of everything that stands around a route; the route's own wrappers, the reading of the body and the handler follow.
- * The outermost is the first.
+ * The outermost is the first. `route` is the place for what stands around one route alone.
+ * @throws TypeError when an option is bad, or a position names no step.
  */
-export function inboundStack(options: InboundStackOptions = {}): readonly Wrapper[] {
+export function inboundStack(options: InboundStackOptions = {}): Stack {
   const { toReply, limits = [], wrappers = [], clock = systemClock } = options;
   const limit = options.timeout ?? DEFAULT_INBOUND_TIMEOUT_MS;
   const observe = options.observe ?? observeInbound({ facts: factsOf, clock });
-  return [
+  const steps = [
     // Everything below, and whatever it starts, finds the call as currentCall(): outbound calls inherit its deadline and cancellation.
-    context(),
+    { name: 'context', wrapper: context() },
     // Above the mapping of errors, so that it sees the reply that really leaves.
-    ...(observe === false ? [] : [observe]),
+    { name: 'observe', wrapper: observe },
     // Above all that may throw; what cannot be serialised fails here too, where it can still become a reply.
-    toReply === undefined ? rendering() : errorsToReplies(toReply),
+    { name: 'errors', wrapper: toReply === undefined ? rendering() : errorsToReplies(toReply) },
     // Refuse early, before any time is spent: 429 or 503 with Retry-After.
-    ...limits,
+    { name: 'limits' },
     // Around all work of our own, the app's wrappers and the reading of the body included.
-    ...(limit === false ? [] : [timeout({ limit, clock })]),
-    ...wrappers,
+    { name: 'timeout', wrapper: limit !== false && timeout({ limit, clock }) },
+    { name: 'wrappers' },
+    // The innermost: the reading of the body and the handler follow.
+    { name: 'route' },
   ];
+  const stack = new Stack(steps, 'wrappers');
+  for (const one of limits) stack.add(one, { after: 'limits' });
+  return stack.addAll(wrappers);
 }
 
 /** Runs what is inside on behalf of the call. */
@@ -61,7 +69,7 @@ export function context(): Wrapper {
 
 /** Makes a reply of whatever was thrown, and sees to it that every reply can be sent. */
 export function errorsToReplies(toReply: (error: unknown, call: Call) => Reply): Wrapper {
-  return named({ name: 'errors→replies' }, (next) => (call) => {
+  return named({ name: 'errors' }, (next) => (call) => {
     const failed = (error: unknown): Reply => {
       try {
         return render(toReply(error, call));

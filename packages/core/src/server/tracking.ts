@@ -1,8 +1,10 @@
 import type { ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import type { Call } from '../call/call.js';
 import { REASONS, ServiceError } from '../errors/service-error.js';
 
 const TRACKED = Symbol('ferrule.tracked');
+const QUEUED = Symbol('ferrule.queued');
 
 /** How a response goes on. It hangs on the response with one listener for all who want to know, which a request pays for once. */
 interface Tracked {
@@ -17,38 +19,57 @@ interface Tracked {
   failed: boolean;
   /** The body is written past us: a finished response is taken to have moved what it declared. */
   uncounted: boolean;
+  /** It has closed, or its connection has before its turn came. */
+  over: boolean;
 }
 
 type CloseListener = (this: ServerResponse) => void;
 type TrackedResponse = ServerResponse & { [TRACKED]?: Tracked };
+type SocketWithQueue = Socket & { [QUEUED]?: Set<TrackedResponse> };
 
 /**
  * Ends the call's life with its response: `done` when the last byte was handed over, `failed` when an error cut it,
  * `aborted` when the client went away before, and then the call is aborted first.
+ * The client may have left already, while middleware of the app was waited for: then both happen now.
  */
 export function track(res: ServerResponse, call: Call): void {
   const tracked = trackedOf(res);
   if (tracked.call !== undefined) (tracked.earlier ??= []).push(tracked.call);
   tracked.call = call;
+  if (tracked.over) endCall(call, res, tracked);
 }
 
 /** Calls `listener` with the response as `this` when it has closed, after the life of its call. */
 export function whenClosed(res: ServerResponse, listener: CloseListener): void {
   const tracked = trackedOf(res);
-  if (tracked.listener === undefined) tracked.listener = listener;
+  if (tracked.over) listener.call(res);
+  else if (tracked.listener === undefined) tracked.listener = listener;
   else res.on('close', listener);
 }
 
 /** Calls `listener` when the response has closed, as a part of the life of its call: before those of `whenClosed`. */
 export function whenOver(res: ServerResponse, listener: () => void): void {
-  (trackedOf(res).natives ??= []).push(listener);
+  const tracked = trackedOf(res);
+  if (tracked.over) listener();
+  else (tracked.natives ??= []).push(listener);
 }
 
 function trackedOf(res: TrackedResponse): Tracked {
   const present = res[TRACKED];
   if (present !== undefined) return present;
   res.on('close', closed);
-  return (res[TRACKED] = { call: undefined, earlier: undefined, natives: undefined, listener: undefined, bytes: 0, failed: false, uncounted: false });
+  const over = res.closed;
+  if (res.socket === null && !over) queueBehind(res.req.socket, res);
+  return (res[TRACKED] = {
+    call: undefined,
+    earlier: undefined,
+    natives: undefined,
+    listener: undefined,
+    bytes: 0,
+    failed: false,
+    uncounted: false,
+    over,
+  });
 }
 
 /** The call that a response answers: the last one, when several handlers took the same request. */
@@ -89,8 +110,26 @@ export function cutShort(res: ServerResponse): void {
   res.destroy();
 }
 
+/**
+ * A response to a pipelined request gets the connection when those before it have ended. Should the connection close first,
+ * Node 20 never closes the response (24 does), and what waits for its end would wait for ever.
+ */
+function queueBehind(socket: SocketWithQueue, res: TrackedResponse): void {
+  let queued = socket[QUEUED];
+  if (queued === undefined) {
+    const all = (queued = socket[QUEUED] = new Set());
+    socket.once('close', () => {
+      for (const waiting of all) closed.call(waiting);
+    });
+  }
+  queued.add(res);
+}
+
 function closed(this: TrackedResponse): void {
   const tracked = this[TRACKED]!;
+  if (tracked.over) return;
+  tracked.over = true;
+  (this.req.socket as SocketWithQueue | undefined)?.[QUEUED]?.delete(this); // a request that was injected may have none
   const { call, earlier, natives, listener } = tracked;
   if (call !== undefined) endCall(call, this, tracked);
   if (earlier !== undefined) for (const one of earlier) endCall(one, this, tracked);

@@ -1,6 +1,7 @@
 import type { ServerResponse } from 'node:http';
+import { begins } from '../call/begun.js';
 import type { Call, Params } from '../call/call.js';
-import { operation } from '../call/operation.js';
+import { isIdempotentMethod, operation } from '../call/operation.js';
 import { systemClock } from '../time/clock.js';
 import type { Clock } from '../time/clock.js';
 import { inboundCall } from './inbound-call.js';
@@ -16,5 +17,12 @@ const NO_PARAMS: Params = Object.freeze(Object.create(null) as Record<string, st
 export function unmatchedCalls(service: string, clock: Clock = systemClock): (res: ServerResponse) => Call {
   const source = { clock, newId: requestIds() };
   const unmatched = operation(service, 'ANY', '', { name: 'unmatched', idempotent: false });
-  return (res) => callOf(res) ?? inboundCall({ req: res.req, res }, unmatched, NO_PARAMS, '', source);
+  return (res) => {
+    const known = callOf(res);
+    if (known !== undefined) return known;
+    const call = inboundCall({ req: res.req, res }, unmatched, NO_PARAMS, '', source);
+    // A handler of the app may do anything before it fails.
+    if (!isIdempotentMethod(res.req.method ?? '')) begins(call);
+    return call;
+  };
 }

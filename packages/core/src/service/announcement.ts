@@ -1,5 +1,5 @@
 import type { Logger } from '../logging/logger.js';
-import type { Instance, InstanceStatus, Registrar, Registration } from '../registry/registry.js';
+import type { HealthTarget, Instance, InstanceStatus, Registrar, Registration } from '../registry/registry.js';
 import type { Clock } from '../time/clock.js';
 import { abortableOf, sleep } from '../time/sleep.js';
 import { backoff } from '../wrappers/backoff.js';
@@ -14,6 +14,8 @@ export interface AnnounceOptions {
   readonly logger: Logger;
   /** Whether to try again when the first attempt fails. */
   readonly retry: boolean;
+  /** What a registry may ask by itself. */
+  readonly health?: HealthTarget;
 }
 
 /** An instance on its way into the registry, and out of it again. */
@@ -24,7 +26,7 @@ export interface Announcement {
   readonly first: Promise<void>;
   /** Changes the status that others see; without effect while there is no entry. Rejects when the registry could not. */
   report(status: InstanceStatus, note?: string): Promise<void>;
-  /** Stops trying and removes the entry for good. Rejects when the registry could not. */
+  /** Stops trying and removes the entry for good, with whatever late answers have left. Rejects when the registry could not. */
   withdraw(): Promise<void>;
 }
 
@@ -32,19 +34,29 @@ export interface Announcement {
  * Registers, and tries again in the background until it worked: a registry that is down at start delays being found, not being started.
  * Once registered, keeping the entry is the registry's own task.
  */
-export function announce(registry: Registrar, instance: Instance, { clock, random, logger, retry }: AnnounceOptions): Announcement {
+export function announce(registry: Registrar, instance: Instance, { clock, random, logger, retry, health }: AnnounceOptions): Announcement {
   const over = new AbortController();
-  let registration: Registration | undefined;
+  /** By attempt. An abandoned one may be answered late, and then there are several for one instance. */
+  const found = new Map<number, Registration>();
+  let attempts = 0;
   let withdrawn = false;
 
   /** Whatever a late answer of an abandoned attempt brings: it must not leave an entry behind after `withdraw`. */
-  const keep = async (found: Registration): Promise<void> => {
-    if (withdrawn) await found.deregister();
-    else registration ??= found;
+  const keep = async (registration: Registration, attempt: number): Promise<void> => {
+    if (withdrawn) await registration.deregister();
+    else found.set(attempt, registration);
+  };
+
+  /** Does it with all, though one fails, the newest last: what that does is what remains. */
+  const withEach = async (work: (registration: Registration) => Promise<void>): Promise<void> => {
+    const failures: unknown[] = [];
+    for (const [, registration] of [...found].toSorted(([a], [b]) => a - b)) await work(registration).catch((error: unknown) => failures.push(error));
+    if (failures.length > 0) throw failures[0];
   };
 
   const attempt = (): Promise<void> =>
     new Promise((resolve, reject) => {
+      const number = ++attempts;
       const limit = new AbortController();
       const give = (reason: unknown): void => {
         limit.abort(reason);
@@ -53,8 +65,8 @@ export function announce(registry: Registrar, instance: Instance, { clock, rando
       const timer = clock.schedule(ATTEMPT_MS, () => give(new DOMException(`No answer from the registry within ${ATTEMPT_MS} ms`, 'TimeoutError')));
       const forget = abortableOf(over.signal).onAbort(give);
       Promise.resolve()
-        .then(() => registry.register(instance, { signal: limit.signal }))
-        .then(keep)
+        .then(() => registry.register(instance, { signal: limit.signal, logger, ...(health !== undefined && { health }) }))
+        .then((registration) => keep(registration, number))
         .then(resolve, reject)
         .finally(() => {
           timer.cancel();
@@ -86,17 +98,17 @@ export function announce(registry: Registrar, instance: Instance, { clock, rando
 
   return {
     get registered() {
-      return registration !== undefined;
+      return found.size > 0;
     },
     first,
     async report(status, note) {
-      if (!withdrawn) await registration?.report(status, note);
+      if (!withdrawn) await withEach((registration) => registration.report(status, note));
     },
     async withdraw() {
       withdrawn = true;
       over.abort(new DOMException('The service stops', 'AbortError'));
       await work;
-      await registration?.deregister();
+      await withEach((registration) => registration.deregister());
     },
   };
 }

@@ -1,5 +1,7 @@
 import { once } from 'node:events';
 import type { Server } from 'node:http';
+import { clientOf, isClientClass } from '../client/client-decorators.js';
+import type { ClientClass } from '../client/client-decorators.js';
 import type { ClientOptions, ServiceClient } from '../client/service-client.js';
 import type { ErrorMapper } from '../errors/error-mapper.js';
 import { ServiceError } from '../errors/service-error.js';
@@ -8,7 +10,10 @@ import type { Monitor, MonitorOptions } from '../health/monitor.js';
 import { jsonLogger } from '../logging/json-logger.js';
 import type { Logger } from '../logging/logger.js';
 import { checkInstance } from '../registry/instance.js';
+import { originOf } from '../registry/registry.js';
 import type { Instance, Registry } from '../registry/registry.js';
+import { controllerParts } from '../server/controller-routes.js';
+import type { Resolve } from '../server/resolve.js';
 import { healthHandler } from '../server/health-routes.js';
 import type { Address, HttpAdapter, ListenOptions, Mountable } from '../server/http-adapter.js';
 import { createMountable } from '../server/mountable.js';
@@ -16,14 +21,17 @@ import type { Route } from '../server/route.js';
 import { systemClock } from '../time/clock.js';
 import type { Clock } from '../time/clock.js';
 import type { Duration } from '../time/duration.js';
-import { checkOptions } from '../wrappers/options.js';
-import { traitsOf } from '../wrappers/wrapper.js';
+import { checkOptions } from '../options/check.js';
+import { shown } from '../options/shown.js';
+import type { WrapperOption } from '../wrappers/stack.js';
 import type { Wrapper } from '../wrappers/wrapper.js';
 import { advertisedAddress, instanceId, isLocalRegistry, isLoopback } from './advertise.js';
 import type { AdvertiseOptions } from './advertise.js';
 import { announce } from './announcement.js';
+import { checkHealthPaths, checkServiceOptions } from './check-service.js';
 import { LifeCycle } from './life-cycle.js';
 import type { LifeCycleOptions, ServiceState, StopHookOptions } from './life-cycle.js';
+import { VERSION } from './version.js';
 import { ServiceClients } from './service-clients.js';
 import type { ClientDefaults } from './service-clients.js';
 
@@ -35,8 +43,15 @@ export interface ServiceOptions extends LifeCycleOptions {
   readonly id?: string;
   readonly adapter: HttpAdapter;
   readonly routes?: readonly Route[];
-  /** Stand around every route, outermost first. */
-  readonly wrappers?: readonly Wrapper[];
+  /** Decorated controllers: instances, or classes, which are made at once with `resolve`, or with `new` when they need nothing. */
+  readonly controllers?: readonly object[];
+  /** Gives instances of controllers and of wrappers that are named as classes or tokens; `@ferrule/core/di` brings that of a container. */
+  readonly resolve?: Resolve;
+  /**
+   * Stand around every route, outermost first, inside of the timeout. One with a position stands there: `{ wrapper, before: 'timeout' }`;
+   * the steps are context, observe, errors, limits, timeout, wrappers and route.
+   */
+  readonly wrappers?: readonly WrapperOption[];
   /** Rate and concurrency limits, which stand outside of the timeout. */
   readonly limits?: readonly Wrapper[];
   readonly errors?: readonly ErrorMapper[];
@@ -64,6 +79,14 @@ export interface ServiceOptions extends LifeCycleOptions {
   readonly random?: () => number;
 }
 
+export interface RouteDescription {
+  readonly method: string;
+  readonly path: string;
+  readonly name: string;
+  /** All that stands around its handler, outermost first: the service's stack, and what is this route's alone. */
+  readonly chain: readonly string[];
+}
+
 export interface ServiceDescription {
   readonly name: string;
   readonly id: string | undefined;
@@ -71,11 +94,13 @@ export interface ServiceDescription {
   readonly state: ServiceState;
   readonly address: Address | undefined;
   readonly adapter: string;
+  /** Of `@ferrule/core`, of Node, and of adapter and registry, as far as they tell theirs. */
+  readonly versions: Readonly<Record<string, string>>;
   readonly registry: { readonly kind: string; readonly registered: boolean } | undefined;
   readonly health: { readonly path: string; readonly readiness: string; readonly checks: readonly string[] };
   /** The wrappers around every route, outermost first. */
   readonly stack: readonly string[];
-  readonly routes: readonly { readonly method: string; readonly path: string; readonly name: string; readonly wrappers: readonly string[] }[];
+  readonly routes: readonly RouteDescription[];
   readonly clients: readonly { readonly service: string; readonly stack: readonly string[] }[];
 }
 
@@ -107,6 +132,8 @@ export interface Service extends AsyncDisposable {
    * what `client` throws.
    */
   client(target: string, options?: ClientOptions): ServiceClient;
+  /** An instance of a `@ServiceClient` class, the same one each time; its operations go through the client of its target. */
+  client<T extends object>(type: ClientClass<T>): T;
   describe(): ServiceDescription;
   /** Runs `hook` when the server begins to close, for what is no HTTP any more, such as WebSockets; what they hold is waited for up to drainTimeout. */
   onDrain(hook: () => unknown): void;
@@ -120,6 +147,8 @@ const OPTIONS: Readonly<Record<keyof ServiceOptions, true>> = {
   id: true,
   adapter: true,
   routes: true,
+  controllers: true,
+  resolve: true,
   wrappers: true,
   limits: true,
   errors: true,
@@ -152,13 +181,9 @@ const OPTIONS: Readonly<Record<keyof ServiceOptions, true>> = {
  */
 export function createService(options: ServiceOptions): Service {
   checkOptions('createService', options, Object.keys(OPTIONS));
+  checkServiceOptions(options);
   const { name, adapter, registry, advertise = {}, clock = systemClock, random = Math.random } = options;
   const logger = options.logger ?? jsonLogger({ fields: { service: name }, clock });
-  if (typeof adapter !== 'object' || adapter === null || typeof adapter.mount !== 'function') {
-    throw new TypeError(`adapter: ${String(adapter)} is no HttpAdapter. Give one, such as expressAdapter() or koaAdapter().`);
-  }
-  if (registry !== undefined && typeof registry.register !== 'function')
-    throw new TypeError('registry: it has no register. Give a registry, such as fileRegistry().');
   const instanceOf = (id: string, at: Address): Instance => ({
     ...(options.version !== undefined && { version: options.version }),
     ...(options.tags !== undefined && { tags: options.tags }),
@@ -175,11 +200,19 @@ export function createService(options: ServiceOptions): Service {
   checkInstance(instanceOf(options.id ?? 'checked', { host: advertise.host ?? '127.0.0.1', port: advertise.port ?? 1 }));
 
   const monitor = monitorOf(options.health, clock);
+  const seen = new Map<string, string>();
+  const { controllers = [], resolve } = options;
+  const list: unknown = controllers;
+  if (!Array.isArray(list)) throw new TypeError('controllers: that is no list. Give an array of instances or classes with @Controller.');
+  const parts = controllers.map((one) => controllerParts(one, resolve === undefined ? {} : { resolve }, seen));
+  for (const check of parts.flatMap(({ checks }) => checks)) monitor.add(check);
+  const routes = [...(options.routes ?? []), ...parts.flatMap((part) => part.routes)];
+  checkHealthPaths(routes, monitor.path);
   monitor.moveTo('starting');
   let probed = false;
   const mountable = createMountable({
     name,
-    routes: options.routes ?? [],
+    routes,
     health: healthHandler(monitor, (question) => {
       if (question === 'ready' || question === 'all') probed = true;
     }),
@@ -193,6 +226,21 @@ export function createService(options: ServiceOptions): Service {
     ...(options.observe !== undefined && { observe: options.observe }),
   });
   const clients = new ServiceClients({ registry, defaults: options.clients ?? {}, clock, random, logger });
+  const declared = new Map<ClientClass, object>();
+  function clientFor(target: string, clientOptions?: ClientOptions): ServiceClient;
+  function clientFor<T extends object>(type: ClientClass<T>): T;
+  function clientFor(target: string | ClientClass, clientOptions?: ClientOptions): object {
+    if (!isClientClass(target)) {
+      if (typeof target === 'function')
+        throw new TypeError(
+          `client: ${(target as { name: string }).name} has no @ServiceClient. Put @ServiceClient('service') on the class, or give a name.`,
+        );
+      return clients.get(target, clientOptions);
+    }
+    let instance = declared.get(target);
+    if (instance === undefined) declared.set(target, (instance = clientOf(target, (name, given) => clients.get(name, given))));
+    return instance;
+  }
   const drainHooks: (() => unknown)[] = [];
   const attached: Server[] = [];
   let id = options.id;
@@ -207,7 +255,12 @@ export function createService(options: ServiceOptions): Service {
       probed: () => probed,
       mount: () => adapter.mount(mountable),
       async listen(signal) {
-        const address = attached.length > 0 ? await listening(attached[0]!, signal) : await adapter.listen(options.listen);
+        const address =
+          attached.length > 0
+            ? await listening(attached[0]!, signal)
+            : await adapter.listen(options.listen).catch((error: unknown) => {
+                throw unbound(error, name);
+              });
         id ??= instanceId(name, advertisedAddress(address, advertise, registry?.name));
         return address;
       },
@@ -220,7 +273,9 @@ export function createService(options: ServiceOptions): Service {
             'A loopback address goes into a registry that other machines read. Listen on 0.0.0.0 or give advertise.host',
           );
         }
-        return announce(registry, instanceOf(id!, at), { clock, random, logger, retry: options.failFast !== true });
+        const instance = instanceOf(id!, at);
+        const health = { url: `${originOf(instance)}${monitor.path}/ready` };
+        return announce(registry, instance, { clock, random, logger, retry: options.failFast !== true, health });
       },
       startDraining: () => adapter.startDraining(),
       async close(signal) {
@@ -258,8 +313,12 @@ export function createService(options: ServiceOptions): Service {
       attached.push(server);
     },
     stop: (reason) => life.stop(reason),
-    client: (target, clientOptions) => clients.get(target, clientOptions),
-    onDrain: (hook) => void drainHooks.push(hook),
+    client: clientFor,
+    onDrain(hook) {
+      if (typeof hook !== 'function')
+        throw new TypeError(`onDrain: ${shown(hook)} is no function. Give what has to run when the server begins to close.`);
+      drainHooks.push(hook);
+    },
     onStop: (hook, hookOptions) => life.onStop(hook, hookOptions),
     describe: () => ({
       name,
@@ -268,6 +327,12 @@ export function createService(options: ServiceOptions): Service {
       state: life.state,
       address: life.address,
       adapter: adapter.name,
+      versions: {
+        core: VERSION,
+        node: process.versions.node,
+        ...(adapter.version !== undefined && { [adapter.name]: adapter.version }),
+        ...(registry?.version !== undefined && { [registry.name]: registry.version }),
+      },
       registry: registry === undefined ? undefined : { kind: registry.name, registered: life.registered },
       health: { path: monitor.path, readiness: monitor.readiness, checks: monitor.checks },
       stack: mountable.stack,
@@ -275,7 +340,7 @@ export function createService(options: ServiceOptions): Service {
         method: route.method,
         path: route.path,
         name: route.options.name ?? `${route.method} ${route.path}`,
-        wrappers: route.wrappers.map((wrapper) => traitsOf(wrapper).name),
+        chain: mountable.routes.chainOf(route),
       })),
       clients: clients.describe(),
     }),
@@ -301,4 +366,17 @@ async function listening(server: Server, signal: AbortSignal): Promise<Address> 
     );
   }
   return { host: bound.address, port: bound.port };
+}
+
+const UNBOUND: Readonly<Record<string, string>> = {
+  EADDRINUSE: 'Somebody listens there already: end that, or give another port in listen.port (0: any free one).',
+  EACCES: 'This process may not listen there: give a port from 1024 in listen.port.',
+  EADDRNOTAVAIL: 'This machine does not have that address: give one of its own in listen.host, or leave it out.',
+};
+
+/** Node's error with whose it is and what helps; its `code` stays. */
+function unbound(error: unknown, service: string): unknown {
+  const { code, message } = error as { code?: unknown; message?: unknown };
+  const remedy = typeof code === 'string' ? UNBOUND[code] : undefined;
+  return remedy === undefined ? error : Object.assign(new Error(`Service ${service}: ${String(message)}. ${remedy}`, { cause: error }), { code });
 }

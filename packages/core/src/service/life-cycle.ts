@@ -2,6 +2,7 @@ import { ServiceError } from '../errors/service-error.js';
 import type { CheckReport } from '../health/check.js';
 import type { Monitor } from '../health/monitor.js';
 import type { Logger } from '../logging/logger.js';
+import { checkOptions } from '../options/check.js';
 import type { Address } from '../server/http-adapter.js';
 import type { Clock } from '../time/clock.js';
 import { toMs } from '../time/duration.js';
@@ -108,6 +109,7 @@ export class LifeCycle {
   #starting: Promise<Address> | undefined;
   #stopping: Promise<void> | undefined;
   #inOrder = true;
+  #startFailure: { readonly cause: unknown } | undefined;
   #forgetSignals: (() => void) | undefined;
   #stopReporting: (() => void) | undefined;
 
@@ -151,8 +153,11 @@ export class LifeCycle {
    */
   start(): Promise<Address> {
     if (this.#stopping !== undefined) {
+      const failure = this.#startFailure;
+      const what =
+        failure === undefined ? 'was stopped' : `did not start (${failure.cause instanceof Error ? failure.cause.message : 'see the cause'})`;
       return Promise.reject(
-        new ServiceError('FAILED_PRECONDITION', `Service ${this.#parts.name} was stopped and does not start again. Make a new one.`),
+        new ServiceError('FAILED_PRECONDITION', `Service ${this.#parts.name} ${what} and does not start again. Make a new one.`, failure),
       );
     }
     return (this.#started ??= this.#startOrUndo());
@@ -166,6 +171,7 @@ export class LifeCycle {
   /** Runs `hook` at the end of the stop, when nothing is served any more. The last added runs first, each with a timeout of its own; what it throws is logged. */
   onStop(hook: () => unknown, options: StopHookOptions = {}): void {
     if (typeof hook !== 'function') throw new TypeError(`onStop: ${typeof hook} is no function. Give what has to run at the end.`);
+    checkOptions('onStop', options, ['name', 'timeout']);
     if (this.#state === 'stopped')
       throw new ServiceError('FAILED_PRECONDITION', `onStop: service ${this.#parts.name} has stopped already, so the hook would never run.`);
     const name = options.name ?? (hook.name === '' ? `hook ${this.#hooks.length + 1}` : hook.name);
@@ -176,6 +182,8 @@ export class LifeCycle {
     try {
       return await (this.#starting = this.#start());
     } catch (error) {
+      // Of one that was stopped meanwhile, the stop is the reason.
+      if (this.#stopping === undefined) this.#startFailure = { cause: error };
       await this.stop('start failed');
       throw error;
     }
@@ -201,7 +209,7 @@ export class LifeCycle {
     this.#over.signal.throwIfAborted();
     if (failing.length > 0) {
       logger.warn(
-        { service: name, checks: failing.map(({ name: check, output }) => ({ check, output })) },
+        { service: name, checks: failing.map(({ name: check, output, error }) => ({ check, output, ...(error !== undefined && { error }) })) },
         'Listening, but not ready: critical checks fail',
       );
       void this.#becomeReadyLater(address);
@@ -260,7 +268,7 @@ export class LifeCycle {
 
   async #stop(reason: string): Promise<void> {
     const { clock, logger, monitor, name } = this.#parts;
-    // The clock's timers do not keep a process alive. Without this one, a hook that waits for nothing that does would end it before the others ran.
+    // A clock of the application's may know no timers that keep a process alive. Without this one, a hook that waits for nothing that does would end it before the others ran.
     const alive = setTimeout(() => {}, this.#shutdownMs);
     const startedAt = clock.now();
     const left = (mostMs: number): number => Math.max(0, Math.min(mostMs, this.#shutdownMs - (clock.now() - startedAt)));
@@ -287,7 +295,7 @@ export class LifeCycle {
     if (this.#listened) {
       await step('start draining', CUT_MS, () => this.#parts.startDraining());
       const delayMs = this.#drainDelayMs ?? (mayHear ? DRAIN_DELAY_MS : 0);
-      if (this.#address !== undefined && delayMs > 0) await sleep(left(delayMs), undefined, clock);
+      if (this.#address !== undefined && delayMs > 0) await sleep(left(delayMs), undefined, clock, { ref: true });
       const cut = new AbortController();
       const timer = clock.schedule(Math.min(this.#drainTimeoutMs, left(Infinity) - CUT_MS), () => cut.abort());
       await step('drain', Infinity, () => this.#parts.close(cut.signal));

@@ -1,4 +1,4 @@
-import { client } from '../client/service-client.js';
+import { checkClientOptions, client } from '../client/service-client.js';
 import type { ClientOptions, ServiceClient } from '../client/service-client.js';
 import { httpTransport } from '../client/http-transport.js';
 import type { Transport } from '../client/transport.js';
@@ -37,6 +37,7 @@ export class ServiceClients {
   #closed = false;
 
   constructor(options: ServiceClientsOptions) {
+    checkClientOptions('createService clients', options.defaults);
     this.#options = options;
   }
 

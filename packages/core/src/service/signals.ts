@@ -6,6 +6,7 @@ export type StopSignal = 'SIGTERM' | 'SIGINT';
 export interface SignalSource {
   on(signal: StopSignal, listener: (signal: StopSignal) => void): unknown;
   off(signal: StopSignal, listener: (signal: StopSignal) => void): unknown;
+  listeners(signal: StopSignal): readonly unknown[];
   listenerCount(signal: StopSignal): number;
   exit(code?: number): void;
   exitCode?: number | string | null | undefined;
@@ -19,23 +20,16 @@ const SIGNALS: readonly StopSignal[] = ['SIGTERM', 'SIGINT'];
  * - The first signal calls `stop`, which resolves to whether everything ended in order. After it the process exits with 0, else 1, or
  *   with the exit code that the app has set.
  * - A second signal, of either kind, exits at once with 128 + its number, as a shell would report it.
- * - With several services in one process each has its listener, and the last to stop finds none left: that one exits. No state is shared
- *   but the process's own list of listeners, so services of two copies of the package get along as well.
+ * - Several services in one process share one listener, however many they are: it is found among the process's own, so that no state is
+ *   kept here, and services of two copies of the package get along as well. The last to stop finds no listener left: that one exits.
  * - An app that listens for the signal itself ends the process itself; when it has not after `patienceMs`, we do. The timer does not
  *   keep the process alive, so it matters only when something else does.
  *
  * The returned function takes the listeners away; the service calls it at the end of its stop, not before, or a second signal would kill.
  */
 export function stopOnSignals(stop: (signal: StopSignal) => Promise<boolean>, patienceMs: number, source: SignalSource = process): () => void {
-  let stopping = false;
-  const heard = (signal: StopSignal): void => {
-    if (stopping) {
-      // The one place where Ferrule ends a process: re-raising the signal instead would do nothing in a container, whose process 1
-      // the kernel protects from signals that it has no handler for.
-      source.exit(128 + constants.signals[signal]);
-      return;
-    }
-    stopping = true;
+  const shared = SIGNALS.flatMap((signal) => source.listeners(signal)).find(isShared) ?? share(source);
+  const stopOne = (signal: StopSignal): void => {
     void stop(signal).then((inOrder) => {
       remove();
       if (!inOrder) source.exitCode ??= 1;
@@ -44,8 +38,40 @@ export function stopOnSignals(stop: (signal: StopSignal) => Promise<boolean>, pa
     });
   };
   const remove = (): void => {
-    for (const signal of SIGNALS) source.off(signal, heard);
+    if (!shared[STOPS].delete(stopOne) || shared[STOPS].size > 0) return;
+    for (const signal of SIGNALS) source.off(signal, shared);
   };
-  for (const signal of SIGNALS) source.on(signal, heard);
+  shared[STOPS].add(stopOne);
   return remove;
+}
+
+/** The number is that of what it promises: a set of functions that take the signal. */
+const STOPS = Symbol.for('ferrule.stops.1');
+
+/** The one listener, with what it calls at the first signal. */
+interface SharedListener {
+  (signal: StopSignal): void;
+  readonly [STOPS]: Set<(signal: StopSignal) => void>;
+}
+
+function isShared(listener: unknown): listener is SharedListener {
+  return typeof listener === 'function' && STOPS in listener;
+}
+
+function share(source: SignalSource): SharedListener {
+  let stopping = false;
+  const stops = new Set<(signal: StopSignal) => void>();
+  const heard = (signal: StopSignal): void => {
+    if (stopping) {
+      // The one place where Ferrule ends a process: re-raising the signal instead would do nothing in a container, whose process 1
+      // the kernel protects from signals that it has no handler for.
+      source.exit(128 + constants.signals[signal]);
+      return;
+    }
+    stopping = true;
+    for (const stop of [...stops]) stop(signal);
+  };
+  const shared: SharedListener = Object.assign(heard, { [STOPS]: stops });
+  for (const signal of SIGNALS) source.on(signal, shared);
+  return shared;
 }

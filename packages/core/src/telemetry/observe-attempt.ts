@@ -1,6 +1,7 @@
 import { SpanKind, context, createContextKey, propagation, trace } from '@opentelemetry/api';
 import type { Attributes, Context } from '@opentelemetry/api';
 import type { Call } from '../call/call.js';
+import { checkFlag, checkFunction, checkOptions, checkSurroundings, namesOf } from '../options/check.js';
 import { systemClock } from '../time/clock.js';
 import type { Clock } from '../time/clock.js';
 import { named } from '../wrappers/wrapper.js';
@@ -10,7 +11,7 @@ import type { Result } from './outbound.js';
 import { forwardTrace } from './propagation.js';
 import { splitHost } from './request-facts.js';
 import { OTHER, durationOptions, filledPath, knownMethods, spanName, withoutSecrets } from './semantic.js';
-import { histogramSource, tracerSource } from './sources.js';
+import { checkProviders, histogramSource, tracerSource } from './sources.js';
 import type { ProviderOptions } from './sources.js';
 
 export interface ObserveAttemptOptions extends ProviderOptions {
@@ -28,6 +29,16 @@ export interface ObserveAttemptOptions extends ProviderOptions {
   readonly clock?: Clock;
 }
 
+export const OBSERVE_ATTEMPT_OPTIONS: readonly string[] = namesOf<ObserveAttemptOptions>({
+  tracerProvider: true,
+  meterProvider: true,
+  mode: true,
+  trusted: true,
+  byInstance: true,
+  target: true,
+  clock: true,
+});
+
 /** Instrumentation that finds this set in the context makes no span and writes no header; keys are made by name. */
 const SUPPRESS_TRACING = createContextKey('OpenTelemetry SDK Context Key SUPPRESS_TRACING');
 const MODES: readonly string[] = ['own', 'defer', 'off'];
@@ -40,6 +51,12 @@ const MODES: readonly string[] = ['own', 'defer', 'off'];
  * @throws TypeError when `mode` is unknown.
  */
 export function observeAttempt(options: ObserveAttemptOptions = {}): Wrapper {
+  checkOptions('observeAttempt', options, OBSERVE_ATTEMPT_OPTIONS);
+  checkSurroundings('observeAttempt', options);
+  checkProviders('observeAttempt', options);
+  checkFlag(options.trusted, 'observeAttempt trusted');
+  checkFlag(options.byInstance, 'observeAttempt byInstance');
+  checkFunction(options.target, 'observeAttempt target');
   const { mode = 'own', trusted = true, byInstance = false, clock = systemClock, target = filledTarget } = options;
   if (!MODES.includes(mode)) throw new TypeError(`observeAttempt mode: ${String(mode)} is unknown. Use one of ${MODES.join(', ')}.`);
   const tracerOfNow = mode === 'own' ? tracerSource(options.tracerProvider) : () => undefined;
@@ -51,7 +68,7 @@ export function observeAttempt(options: ObserveAttemptOptions = {}): Wrapper {
   const methodOf = (call: Call): string => (methods.has(call.operation.method) ? call.operation.method : OTHER);
   const attributes = (call: Call, result: Result): Attributes => metricAttributes(call, methodOf(call), addressOf(call, trusted, byInstance), result);
 
-  return named({ name: 'observe' }, (next) => (call) => {
+  return named({ name: 'observe(attempt)' }, (next) => (call) => {
     const tracer = tracerOfNow();
     const duration = durationOfNow();
     if (tracer === undefined) {

@@ -1,6 +1,7 @@
 import { SpanKind, context, trace } from '@opentelemetry/api';
 import type { Attributes } from '@opentelemetry/api';
 import type { Call } from '../call/call.js';
+import { checkFlag, checkOptions, checkSurroundings, namesOf } from '../options/check.js';
 import { systemClock } from '../time/clock.js';
 import type { Clock } from '../time/clock.js';
 import { named } from '../wrappers/wrapper.js';
@@ -8,7 +9,7 @@ import type { Wrapper } from '../wrappers/wrapper.js';
 import { observed } from './outbound.js';
 import type { Result } from './outbound.js';
 import { durationOptions } from './semantic.js';
-import { histogramSource, tracerSource } from './sources.js';
+import { checkProviders, histogramSource, tracerSource } from './sources.js';
 import type { ProviderOptions } from './sources.js';
 
 export interface ObserveCallOptions extends ProviderOptions {
@@ -17,11 +18,22 @@ export interface ObserveCallOptions extends ProviderOptions {
   readonly clock?: Clock;
 }
 
+export const OBSERVE_CALL_OPTIONS: readonly string[] = namesOf<ObserveCallOptions>({
+  tracerProvider: true,
+  meterProvider: true,
+  span: true,
+  clock: true,
+});
+
 /**
  * What the caller feels: one `ferrule.client.call.duration` (seconds) for each outbound call, all its attempts, waits and
  * refusals included, by service, operation, status and error. The attempts are measured by `observeAttempt`.
  */
 export function observeCall(options: ObserveCallOptions = {}): Wrapper {
+  checkOptions('observeCall', options, OBSERVE_CALL_OPTIONS);
+  checkSurroundings('observeCall', options);
+  checkFlag(options.span, 'observeCall span');
+  checkProviders('observeCall', options);
   const { clock = systemClock } = options;
   const tracerOfNow = options.span === true ? tracerSource(options.tracerProvider) : () => undefined;
   const durationOfNow = histogramSource(
@@ -30,7 +42,7 @@ export function observeCall(options: ObserveCallOptions = {}): Wrapper {
     durationOptions('Duration of outbound calls as their caller feels them, all attempts included.'),
   );
 
-  return named({ name: 'observe-call' }, (next) => (call) => {
+  return named({ name: 'observe(call)' }, (next) => (call) => {
     const tracer = tracerOfNow();
     const duration = durationOfNow();
     if (tracer === undefined && duration === undefined) return next(call);

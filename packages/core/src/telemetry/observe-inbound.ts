@@ -3,6 +3,7 @@ import type { Attributes, Context, Histogram, Span } from '@opentelemetry/api';
 import type { Call } from '../call/call.js';
 import type { End } from '../call/life.js';
 import type { Reply } from '../call/reply.js';
+import { checkFlag, checkFunction, checkOptions, checkSurroundings, namesOf } from '../options/check.js';
 import { systemClock } from '../time/clock.js';
 import type { Clock } from '../time/clock.js';
 import { named } from '../wrappers/wrapper.js';
@@ -10,7 +11,7 @@ import type { Handler, Wrapper } from '../wrappers/wrapper.js';
 import { splitHost } from './request-facts.js';
 import type { RequestFacts } from './request-facts.js';
 import { OTHER, durationOptions, errorTypeOf, filledPath, isCancellation, knownMethods, spanName, withoutSecrets } from './semantic.js';
-import { histogramSource, tracerSource } from './sources.js';
+import { checkProviders, histogramSource, tracerSource } from './sources.js';
 import type { ProviderOptions } from './sources.js';
 
 export interface ObserveInboundOptions extends ProviderOptions {
@@ -26,6 +27,15 @@ export interface ObserveInboundOptions extends ProviderOptions {
   readonly clock?: Clock;
 }
 
+const OPTIONS = namesOf<ObserveInboundOptions>({
+  tracerProvider: true,
+  meterProvider: true,
+  mode: true,
+  facts: true,
+  recordExceptions: true,
+  clock: true,
+});
+
 /** The instrumentation of node:http leaves itself in the context under this key; keys are made by name, so that the API alone finds it. */
 const RPC_METADATA = createContextKey('OpenTelemetry SDK Context Key RPC_METADATA');
 const MODES: readonly string[] = ['auto', 'own', 'off'];
@@ -38,6 +48,11 @@ const NO_FACTS: RequestFacts = {};
  * @throws TypeError when `mode` is unknown.
  */
 export function observeInbound(options: ObserveInboundOptions = {}): Wrapper {
+  checkOptions('observeInbound', options, OPTIONS);
+  checkSurroundings('observeInbound', options);
+  checkProviders('observeInbound', options);
+  checkFlag(options.recordExceptions, 'observeInbound recordExceptions');
+  checkFunction(options.facts, 'observeInbound facts');
   const { mode = 'auto', clock = systemClock, recordExceptions = true, facts } = options;
   if (!MODES.includes(mode)) throw new TypeError(`observeInbound mode: ${String(mode)} is unknown. Use one of ${MODES.join(', ')}.`);
   if (mode === 'off') return named({ name: 'observe' }, (next) => next);

@@ -1,3 +1,4 @@
+import { checkMethods } from '../options/check.js';
 import { createNoopMeter, metrics, trace } from '@opentelemetry/api';
 import type { Histogram, MeterProvider, MetricOptions, Tracer, TracerProvider } from '@opentelemetry/api';
 
@@ -10,6 +11,12 @@ export const SCOPE_VERSION = '0.1.0';
 export interface ProviderOptions {
   readonly tracerProvider?: TracerProvider;
   readonly meterProvider?: MeterProvider;
+}
+
+/** @throws TypeError for a provider that is none. */
+export function checkProviders(factory: string, { tracerProvider, meterProvider }: ProviderOptions): void {
+  checkMethods(tracerProvider, ['getTracer'], `${factory} tracerProvider`, 'Give a TracerProvider of OpenTelemetry, or leave it out');
+  checkMethods(meterProvider, ['getMeter'], `${factory} meterProvider`, 'Give a MeterProvider of OpenTelemetry, or leave it out');
 }
 
 /**

@@ -1,3 +1,5 @@
+import { shown } from '../options/shown.js';
+
 /** A span of time: milliseconds as a number, or text with units such as `'500ms'`, `'1m30s'` or ISO `'PT1M30S'`. */
 export type Duration = number | string;
 
@@ -15,7 +17,7 @@ export function toMs(duration: Duration, option: string): number {
   const ms = typeof duration === 'number' ? duration : textToMs(duration);
   if (ms === undefined || !Number.isFinite(ms) || ms < 0 || ms > LONGEST_MS) {
     throw new TypeError(
-      `${option}: ${JSON.stringify(duration) ?? String(duration)} is no duration. Give milliseconds from 0 to ${LONGEST_MS} as a number, or text with a unit such as '500ms', '2s' or '1m30s'.`,
+      `${option}: ${shown(duration)} is no duration. Give milliseconds from 0 to ${LONGEST_MS} as a number, or text with a unit such as '500ms', '2s' or '1m30s'.`,
     );
   }
   return ms;

@@ -1,5 +1,5 @@
 import { systemClock } from './clock.js';
-import type { Clock } from './clock.js';
+import type { Clock, TimerOptions } from './clock.js';
 
 /** What a wait can be cut short by: an AbortSignal, or anything that can be asked and listened to like one. */
 export interface Abortable {
@@ -9,14 +9,22 @@ export interface Abortable {
   onAbort(listener: (reason: unknown) => void): () => void;
 }
 
-/** Resolves after `delayMs`; rejects with the reason at once when `abortable` aborts. Leaves no timer and no listener behind. */
-export function sleep(delayMs: number, abortable?: Abortable, clock: Clock = systemClock): Promise<void> {
+/**
+ * Resolves after `delayMs`; rejects with the reason at once when `abortable` aborts. Leaves no timer and no listener behind.
+ * It lets the process end in between, as a pause of a background loop should; with `{ ref: true }` it does not, because somebody waits for
+ * what comes after it.
+ */
+export function sleep(delayMs: number, abortable?: Abortable, clock: Clock = systemClock, options?: TimerOptions): Promise<void> {
   return new Promise((resolve, reject) => {
     if (abortable?.aborted === true) return reject(abortable.reason);
-    const timer = clock.schedule(delayMs, () => {
-      forget?.();
-      resolve();
-    });
+    const timer = clock.schedule(
+      delayMs,
+      () => {
+        forget?.();
+        resolve();
+      },
+      options,
+    );
     const forget = abortable?.onAbort((reason) => {
       timer.cancel();
       reject(reason);

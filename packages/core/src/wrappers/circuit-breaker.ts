@@ -26,7 +26,7 @@ export interface CircuitBreakerOptions {
   readonly trials?: number;
   /** How long a trial may keep its permit without a result, the call's own deadline if that is nearer; then another call gets it. Default 10 s. */
   readonly trialTimeout?: Duration;
-  /** What a failure says. Default: 5xx, 408, 425, 429 and unknown errors `failed`, other 4xx `answered`, cancellations and own refusals `nothing`. */
+  /** What a failure says. Default: 5xx, 408, 425, 429 and unknown errors `failed`, other 4xx `answered`, cancellations and own refusals `nothing`. One that throws counts as `failed`. */
   readonly verdict?: (error: unknown, attempt: Attempt) => Verdict;
   /** Hears of every change of state. */
   readonly on?: (event: CircuitEvent) => void;
@@ -161,7 +161,13 @@ class Circuit {
   }
 
   failed(admission: Admission, error: unknown, call: Attempt): void {
-    this.settle(admission, this.#verdict(error, call));
+    let verdict: Verdict = 'failed';
+    try {
+      verdict = this.#verdict(error, call);
+    } catch {
+      // The caller is owed the error of its call, not one of the verdict; and what nobody can judge is no success.
+    }
+    this.settle(admission, verdict);
   }
 
   settle(admission: Admission, verdict: Verdict): void {

@@ -54,8 +54,9 @@ export interface RetryEvent {
 }
 
 /**
- * Tries again what failed, when that may help and is safe: the work is idempotent, or it certainly was not processed (nothing was sent,
- * or it was refused for overload with a `Retry-After`). Never after a reply was handed on, never for cancelled work, never past
+ * Tries again what failed, when that may help and is safe: the work is idempotent, or it is an outbound call that certainly was not
+ * processed (its own transport has sent nothing, or the other side refused it for overload with a `Retry-After`). What calls inside of
+ * guarded work met with says nothing of the work itself. Never after a reply was handed on, never for cancelled work, never past
  * the deadline: when the wait would reach it, the failure is thrown at once. Each attempt is a branch with its number.
  * When all fail, the last failure is thrown as it is.
  *
@@ -78,7 +79,7 @@ export function retry(options: RetryOptions = {}): Policy {
     for (let tried = 1; ; tried++) {
       if (call.aborted || !when(error, call)) throw error;
       for (const budget of budgets) budget.failed(error);
-      if (tried > retries || !(call.idempotent || isUnprocessed(error))) throw error;
+      if (tried > retries || !(call.idempotent || isUnprocessed(error, call))) throw error;
 
       const delayMs = delay(call, error, tried, waitedMs);
       if (call.deadline !== undefined && clock.now() + delayMs >= call.deadline) throw error;
@@ -88,7 +89,7 @@ export function retry(options: RetryOptions = {}): Policy {
       if (!allowed) throw error;
       for (const budget of budgets) budget.spend();
 
-      if (delayMs > 0) await sleep(delayMs, call, clock);
+      if (delayMs > 0) await sleep(delayMs, call, clock, { ref: true });
       waitedMs = delayMs;
       try {
         return succeeded(await call.branch({ attempt }).run(next));

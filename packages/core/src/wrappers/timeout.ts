@@ -1,4 +1,5 @@
 import type { Attempt } from '../call/call.js';
+import { currentCall } from '../call/context.js';
 import { Reply, isStream } from '../call/reply.js';
 import { REASONS, refusal } from '../errors/service-error.js';
 import type { ServiceError } from '../errors/service-error.js';
@@ -21,8 +22,11 @@ export interface TimeoutOptions {
 
 /**
  * Limits how long work may take. When the time is over, the caller hears of it at once and the work is aborted through its signal;
- * a result that comes later is dropped, a late stream destroyed. Permits of the work stay taken until it has really ended.
+ * a result that comes later is dropped, a late stream destroyed, cancelled or returned. Permits of the work stay taken until it has really ended.
  * The work sees the end of its time as `call.deadline`. When none is left to begin with, it is not started.
+ *
+ * While it waits, the process stays alive, so that whoever awaits it is answered though the work holds nothing itself. Not so within a request,
+ * which has its socket for that: a handler that hears of no abort shall not keep a stopped service from ending.
  *
  * It costs a branch and a place in a list: no timer of Node's and no AbortController, unless the work asks for its signal.
  *
@@ -72,6 +76,7 @@ class Pending<R> extends QueuedTimer {
 
   constructor(work: Attempt, resolve: (value: R) => void, reject: (error: unknown) => void, limitMs: number, scope: string | undefined) {
     super();
+    this.holds = currentCall() === undefined;
     this.#work = work;
     this.#resolve = resolve;
     this.#reject = reject;
@@ -110,8 +115,29 @@ function of(scope: string | undefined): string {
   return scope === undefined ? '' : ` (${scope})`;
 }
 
-/** Nobody waits for it any more: what it holds open is closed. */
+/**
+ * Nobody waits for it any more: what it holds open is closed, a Node stream, a web stream (a fetch Response's too) or a generator.
+ * How that goes interests nobody either.
+ */
 function drop(result: unknown): void {
-  const body: unknown = result instanceof Reply ? result.body : result;
-  if (isStream(body)) body.destroy();
+  const body: unknown = result instanceof Reply || result instanceof Response ? result.body : result;
+  if (isStream(body)) return void body.destroy();
+  if (typeof body !== 'object' || body === null) return;
+  const { cancel, [Symbol.asyncIterator]: iterate, return: close } = body as LateBody;
+  // `return` is asked for only of what is an iterator itself: making one of an iterable would begin its work.
+  const end = body instanceof ReadableStream ? cancel : typeof iterate === 'function' ? close : undefined;
+  if (typeof end !== 'function') return;
+  try {
+    Promise.resolve(Reflect.apply(end, body, [])).catch(nothing); // a locked web stream rejects: its reader has it
+  } catch {
+    // See above.
+  }
 }
+
+interface LateBody {
+  readonly cancel?: unknown;
+  readonly return?: unknown;
+  readonly [Symbol.asyncIterator]?: unknown;
+}
+
+function nothing(): void {}

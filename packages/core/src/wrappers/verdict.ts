@@ -1,4 +1,6 @@
+import { Call } from '../call/call.js';
 import type { Attempt } from '../call/call.js';
+import { isOwnFailure } from '../call/own-failure.js';
 import { REASONS, isRefusal, isServiceError } from '../errors/service-error.js';
 
 /**
@@ -45,8 +47,12 @@ export function isRetryable(error: unknown): boolean {
 /**
  * Whether the other side certainly has not acted on it, so that even work that must not be done twice may be tried again:
  * nothing was sent, or it refused for overload and said when to come back (429, or 503 with Retry-After).
+ *
+ * Only an outbound call can know, and only of what its own transport or selector failed with (`failedItself`): a function or a handler may
+ * have done its work before the call inside of it failed, however unsent that one was.
  */
-export function isUnprocessed(error: unknown): boolean {
+export function isUnprocessed(error: unknown, attempt: Attempt): boolean {
+  if (!(attempt instanceof Call && isOwnFailure(error, attempt))) return false;
   if (isServiceError(error)) {
     if (error.unsent) return true;
     if (error.retryAfterMs === undefined || !error.retryable) return false;

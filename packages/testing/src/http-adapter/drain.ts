@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import type { Server } from 'node:http';
 import { PassThrough } from 'node:stream';
-import { get, post } from '@ferrule/core';
+import { REQUEST_ID, currentCall, get, post } from '@ferrule/core';
 import { manualClock } from '../manual-clock.js';
 import { requestBytes } from '../raw-http.js';
 import { deferred, stageCase } from './stage.js';
@@ -138,5 +139,30 @@ export const drainCases: readonly HttpAdapterCase[] = [
     assert.equal((await connection.reply()).header('connection'), 'close');
     await stopped;
     assert.equal(server.listening, false);
+  }),
+  stageCase('the own routes of an app that listens itself have a call too', async (stage) => {
+    const app = stage.subject.createApp();
+    const service = stage.prepare({ routes: [], app, attached: true });
+    app.useRoutes(service);
+    app.use((exchange) => exchange.answer(200, String(currentCall()?.values.get(REQUEST_ID))));
+    const server = app.createServer();
+    stage.defer(() => server.close());
+    service.attach(server);
+    server.listen(0, '127.0.0.1');
+    await service.start();
+    const reply = await stage.ask(service, 'GET', '/theirs', { 'x-request-id': 'r-1' });
+    assert.deepEqual([reply.text, reply.header('x-request-id')], ['r-1', 'r-1']);
+  }),
+  stageCase('what is no server is not attached: the app itself would be waited for without an end', async (stage) => {
+    const app = stage.subject.createApp();
+    const service = stage.prepare({ routes: [], app, attached: true });
+    const native = (app as { readonly native?: unknown }).native;
+    for (const wrong of [native, () => {}, { listen: () => {}, on: () => {} }, undefined, null, 3000]) {
+      assert.throws(
+        () => service.attach(wrong as Server),
+        (error) => error instanceof TypeError && /^attach: .*http\.createServer\(app\)/.test(error.message),
+      );
+    }
+    await service.stop();
   }),
 ];

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { PassThrough } from 'node:stream';
-import { Reply, ServiceError, get, silentLogger } from '@ferrule/core';
+import { REASONS, RemoteError, Reply, ServiceError, get, post, put, silentLogger } from '@ferrule/core';
+import type { Wrapper } from '@ferrule/core';
+import { refusal } from '@ferrule/core/adapter';
 import { manualClock } from '../manual-clock.js';
 import { requestBytes } from '../raw-http.js';
 import { deferred, problemOf, stageCase } from './stage.js';
@@ -117,6 +119,33 @@ const thrown: readonly HttpAdapterCase[] = [
     assert.doesNotMatch(hidden.text, /disk 7/);
     problemOf(await stage.ask(service, 'GET', '/999'), 500);
   }),
+  stageCase(
+    "what another service answered is neither our answer nor shown: an API client's error with a status, axios' with its response",
+    async (stage) => {
+      const secret = '401 Incorrect API key provided: sk-proj-abcd1234';
+      const challenge = { 'www-authenticate': 'Bearer realm="sk-proj"', 'retry-after': '9' };
+      const fails = (members: object) => () => Promise.reject(Object.assign(new Error(secret), members));
+      const service = await stage.start({
+        routes: [
+          get('/client', fails({ status: 401, headers: challenge })),
+          get('/code', fails({ statusCode: 404 })),
+          get('/axios', fails({ status: 401, config: {}, response: { status: 401, headers: challenge }, headers: challenge })),
+          get('/down', fails({ response: { status: 500, data: secret } })),
+        ],
+      });
+      for (const [target, status] of [
+        ['/client', 401],
+        ['/code', 404],
+        ['/axios', 500],
+        ['/down', 502],
+      ] as const) {
+        const reply = await stage.ask(service, 'GET', target);
+        problemOf(reply, status);
+        assert.doesNotMatch(reply.text + [...reply.fields.values()].join(), /sk-proj/, target);
+        assert.equal(reply.header('www-authenticate'), undefined, target);
+      }
+    },
+  ),
   stageCase("line breaks and any Unicode in an error's text reach the body alone", async (stage) => {
     const text = 'bad\r\nset-cookie: stolen=1\r\n\r\n用户 \u2028 \u0000';
     const evil = get('/x', () => {
@@ -153,6 +182,47 @@ const thrown: readonly HttpAdapterCase[] = [
       ],
     });
     problemOf(await stage.ask(service, 'GET', '/x'), 500);
+  }),
+  stageCase('Retry-After says that nothing was done: a write that has begun passes on none that it met with', async (stage) => {
+    const busy = (): never => {
+      throw refusal('UNAVAILABLE', 'all permits are taken', { reason: REASONS.bulkheadFull, retryAfterMs: 1_000 });
+    };
+    const remote = (): never => {
+      throw new RemoteError('UNAVAILABLE', 'billing answered 503', { status: 503, service: 'billing', retryAfterMs: 7_000 });
+    };
+    const foreign = (): never => {
+      throw Object.assign(new Error('slow down'), { status: 429, headers: { 'retry-after': '7' } });
+    };
+    const own = (): never => {
+      throw new ServiceError('UNAVAILABLE', 'Closed for the night', { retryAfterMs: 5_000 });
+    };
+    const refusing: Wrapper = () => () => Promise.resolve().then(busy);
+    const app = stage.subject.createApp();
+    app.use((exchange, next) => (exchange.req.url === '/theirs' ? Promise.resolve().then(busy) : next()));
+    const service = await stage.start({
+      app,
+      routes: [
+        post('/busy', busy),
+        put('/busy', busy),
+        post('/remote', remote),
+        post('/foreign', foreign),
+        get('/foreign', foreign),
+        post('/own', own),
+        post('/before', refusing, () => 'not reached'),
+      ],
+    });
+    const told = async (method: string, target: string, headers = {}): Promise<unknown> =>
+      (await stage.ask(service, method, target, { 'content-length': '0', ...headers })).header('retry-after');
+    assert.equal(await told('POST', '/busy'), undefined);
+    assert.equal(await told('POST', '/busy', { 'idempotency-key': '"8e03"' }), '1');
+    assert.equal(await told('PUT', '/busy'), '1');
+    assert.equal(await told('POST', '/remote'), undefined);
+    assert.equal(await told('POST', '/foreign'), undefined, 'the error of an API client');
+    assert.equal(await told('GET', '/foreign'), '7');
+    assert.equal(await told('POST', '/own'), '5', "the handler's own word");
+    assert.equal(await told('POST', '/before'), '1', 'refused before the handler began');
+    assert.equal(await told('POST', '/theirs'), undefined, 'a handler of the app');
+    assert.equal(await told('GET', '/theirs'), '1');
   }),
 ];
 

@@ -26,6 +26,9 @@ export type Ask = readonly [
   body?: string | Uint8Array,
 ];
 
+/** Longer than any deadline of a service: what has not settled by then never will. */
+const MOST_SECONDS = 600;
+
 /** Where a case plays: it starts services, connects to them, and everything is put away behind it. */
 export class Stage {
   readonly subject: HttpAdapterSubject;
@@ -62,7 +65,9 @@ export class Stage {
   async settle<T>(work: Promise<T>, clock?: ManualClock): Promise<T> {
     let settled = clock === undefined;
     const noted = work.finally(() => (settled = true));
-    while (!settled) await Promise.race([noted, clock!.advance(1_000)]);
+    for (let seconds = 0; !settled && seconds < MOST_SECONDS; seconds++) await Promise.race([noted, clock!.advance(1_000)]);
+    // Without this a stop that never ends would keep the loop, and the test runner with it, going for ever.
+    if (!settled) throw new Error(`not settled after ${MOST_SECONDS} s of its own clock`);
     return noted;
   }
 

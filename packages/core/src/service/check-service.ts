@@ -1,0 +1,79 @@
+import { checkMappers } from '../errors/error-mapper.js';
+import { checkFlag, checkFunction, checkList, checkMethods, checkOptions, checkSurroundings, namesOf } from '../options/check.js';
+import { shown } from '../options/shown.js';
+import { checkPort } from '../server/drain.js';
+import type { ListenOptions, ServerLimits } from '../server/http-adapter.js';
+import type { Route } from '../server/route.js';
+import type { AdvertiseOptions } from './advertise.js';
+import type { ServiceOptions } from './create-service.js';
+
+const ADVERTISE = namesOf<AdvertiseOptions>({ host: true, port: true });
+const LISTEN = namesOf<ListenOptions>({ host: true, port: true, server: true });
+const LIMITS = namesOf<ServerLimits>({
+  keepAliveTimeout: true,
+  headersTimeout: true,
+  requestTimeout: true,
+  stallTimeout: true,
+  maxConnections: true,
+});
+
+/** What can be known to be wrong before anything is made of it. @throws TypeError naming the option. */
+export function checkServiceOptions(options: ServiceOptions): void {
+  const { name, adapter, registry, routes, wrappers, limits, errors, advertise, listen, clients, health } = options;
+  if (typeof name !== 'string' || name === '')
+    throw new TypeError(`createService name: ${shown(name)} is no name. Give what other services call it, such as 'orders'.`);
+  if (typeof adapter === 'function')
+    throw new TypeError(
+      `createService adapter: ${shown(adapter)} has to be called. Write expressAdapter() or koaAdapter(), with { app } for an app of yours.`,
+    );
+  if (adapter === undefined)
+    throw new TypeError('createService adapter: there is none. Give an HttpAdapter, such as expressAdapter() or koaAdapter().');
+  checkMethods(
+    adapter,
+    ['mount', 'listen', 'attach', 'startDraining', 'close'],
+    'createService adapter',
+    'Give an HttpAdapter, such as expressAdapter()',
+  );
+  checkMethods(registry, ['register'], 'createService registry', 'Give a registry, such as fileRegistry()');
+  checkSurroundings('createService', options);
+  checkList(routes, 'createService routes', 'routes, such as get(path, handler)');
+  for (const [index, one] of (routes ?? []).entries()) checkRoute(one, index);
+  checkList(wrappers, 'createService wrappers', 'wrappers, the outermost first');
+  checkList(limits, 'createService limits', 'wrappers, the outermost first');
+  checkMappers(errors, 'createService errors');
+  if (advertise !== undefined) checkOptions('createService advertise', advertise, ADVERTISE);
+  if (listen !== undefined) checkOptions('createService listen', listen, LISTEN);
+  if (listen?.port !== undefined) checkPort(listen.port);
+  if (listen?.host !== undefined && (typeof listen.host !== 'string' || listen.host === ''))
+    throw new TypeError(
+      `createService listen.host: ${shown(listen.host)} is no address. Give one of this machine, such as '127.0.0.1', or leave it out for all.`,
+    );
+  if (listen?.server !== undefined) checkOptions('createService listen.server', listen.server, LIMITS);
+  if (clients !== undefined && (typeof clients !== 'object' || clients === null))
+    throw new TypeError(`createService clients: ${shown(clients)} is no options object. Give what clients start from, such as { timeout: '2s' }.`);
+  if (health !== undefined && (typeof health !== 'object' || health === null))
+    throw new TypeError(`createService health: ${shown(health)} is neither a monitor nor its options. Give monitor(…), or { checks: […] }.`);
+  checkFunction(options.resolve, 'createService resolve');
+  checkFlag(options.signals, 'createService signals');
+  checkFlag(options.failFast, 'createService failFast');
+}
+
+/** @throws TypeError for a route that health requests would never let through to its handler. */
+export function checkHealthPaths(routes: readonly Route[], base: string): void {
+  const taken = ['', '/live', '/ready', '/startup'].map((end) => `${base}${end}`.toLowerCase());
+  for (const { method, path } of routes) {
+    if (!taken.includes(path.replace(/\/$/, '').toLowerCase())) continue;
+    throw new TypeError(
+      `createService routes: ${method} ${path} would never be reached, health requests are answered before. Give the route another path, or health one of its own, such as health: { path: '/-/health' }.`,
+    );
+  }
+}
+
+function checkRoute(route: unknown, index: number): void {
+  const { method, path, handler, options, wrappers } = (typeof route === 'object' && route !== null ? route : {}) as Partial<Route>;
+  const isRoute = typeof method === 'string' && typeof path === 'string' && typeof handler === 'function';
+  if (isRoute && typeof options === 'object' && Array.isArray(wrappers)) return;
+  throw new TypeError(
+    `createService routes[${index}]: ${shown(route)} is no route. Make it with get(path, handler), post(), route(method, …) and so on.`,
+  );
+}
