@@ -185,7 +185,7 @@ async function depthOne(node) {
 }
 
 /** Runs until it ends. Once it has printed `until` it gets SIGTERM, or, with a `stop`, once that says so. */
-function program(node, args, env = {}, until = undefined, stop = undefined) {
+function program(node, args, env = {}, until, stop) {
   let hasPrinted;
   const printed = new Promise((resolve) => (hasPrinted = resolve));
   const ended = new Promise((resolve) => {
