@@ -24,6 +24,7 @@ describe('Call', () => {
     expect(call.header('accept')).to.equal('a, b');
     expect(call.header('host')).to.equal('x');
     expect(call.header('missing')).to.equal(undefined);
+    expect(call.header('constructor')).to.equal(undefined);
   });
 
   it('derives a changed copy that shares life and values', () => {

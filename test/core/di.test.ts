@@ -28,6 +28,30 @@ const noAdapter: Module = {
 };
 
 describe('@ferrule/core/di', () => {
+  // It was made with the base's one part, and the second was undefined without a word.
+  it('does not take what @Inject says of a base class for the constructor of its own that a class has', async () => {
+    class First {}
+    class Second {}
+    @Inject(First)
+    class Base {
+      constructor(readonly first: First) {}
+    }
+    @Controller('/derived')
+    class Derived extends Base {
+      constructor(
+        first: First,
+        readonly second: Second,
+      ) {
+        super(first);
+      }
+    }
+    const container = new Container();
+    load(container, coreModule({ name: 'derived', ...LOCAL, controllers: [Derived] }), noAdapter);
+    container.bind(First).toSelf();
+    container.bind(Second).toSelf();
+    expect(() => createService(container)).to.throw(TypeError, /Derived/);
+  });
+
   const containerOf = (options: CoreOptions = {}, parent?: Container): Container =>
     load(new Container(parent === undefined ? {} : { parent }), coreModule({ name: 'test', ...LOCAL, ...options }), noAdapter);
 

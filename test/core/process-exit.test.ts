@@ -15,6 +15,7 @@ describe('a process that has nothing but our timers', function () {
     ['retry', 'ECONNRESET'],
     ['client', 'CONNECT_FAILED'],
     ['check', 'TIMEOUT'],
+    ['register', 'REGISTERED'],
   ] as const) {
     it(`does not end while somebody waits for ${what}`, async () => {
       expect((await run(process.execPath, [SCRIPT, what])).stdout).to.equal(`settled ${settled}\n`);

@@ -1,3 +1,4 @@
+import { runInNewContext } from 'node:vm';
 import { expect } from 'chai';
 import * as v from 'valibot';
 import { z } from 'zod';
@@ -59,6 +60,43 @@ describe('validation by Standard Schema', () => {
     const bare = await servers.serve([post('/', { input: { body: late, query: z.object({}) } }, (_, { body }) => body)]);
     expect((await bare.ask('POST', '/', JSON_TYPE, '1')).json()).to.equal(7);
     expect((await bare.ask('POST', '/')).json()).to.have.nested.property('errors[0].detail', 'is late');
+  });
+
+  it('waits for a promise of another realm, which is no instance of ours', async () => {
+    const foreign: StandardSchema<unknown, number> = {
+      '~standard': {
+        version: 1,
+        vendor: 'test',
+        validate: () => runInNewContext('Promise.resolve({ issues: [{ message: "never fits" }] })') as Promise<never>,
+      },
+    };
+    const bare = await servers.serve([post('/', { input: { body: foreign } }, () => 'reached')]);
+    expect((await bare.ask('POST', '/', JSON_TYPE, '1')).status).to.equal(400);
+  });
+
+  // The promise of the first was left alone, and its rejection ended the process.
+  it('survives a schema that throws while one that will fail is under way', async () => {
+    const rejects: StandardSchema = { '~standard': { version: 1, vendor: 'test', validate: () => Promise.reject(new Error('later')) } };
+    const throws: StandardSchema = {
+      '~standard': {
+        version: 1,
+        vendor: 'test',
+        validate: () => {
+          throw new Error('at once');
+        },
+      },
+    };
+    const unhandled: unknown[] = [];
+    const hear = (reason: unknown): void => void unhandled.push(reason);
+    process.on('unhandledRejection', hear);
+    try {
+      const bare = await servers.serve([post('/', { input: { body: rejects, query: throws } }, () => 'reached')]);
+      expect((await bare.ask('POST', '/', JSON_TYPE, '1')).status).to.equal(500);
+      await new Promise(setImmediate);
+      expect(unhandled).to.deep.equal([]);
+    } finally {
+      process.off('unhandledRejection', hear);
+    }
   });
 
   it('sends what the output schema made of a result; one that does not fit is a 500 that tells nothing', async () => {

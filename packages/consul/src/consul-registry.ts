@@ -124,8 +124,8 @@ export function consulRegistry(options: ConsulRegistryOptions = {}): Registry {
         if (kept.get(name) === registration) kept.delete(name);
         throw error;
       }
-      // Heartbeats are frequent enough by themselves.
-      if (check.kind !== 'ttl' && vigils.size < MOST_VIGILS && kept.get(name) === registration) {
+      // With a TTL check too: an agent that came back empty would list nobody until the next heartbeat, a third of the TTL away.
+      if (vigils.size < MOST_VIGILS && kept.get(name) === registration) {
         const end = vigil(name, { client, clock, random, waitMs, requestTimeoutMs, onNews: () => registration.verify() });
         vigils.add(end);
         endVigil = () => {

@@ -123,7 +123,7 @@ export class Call implements Attempt {
 
   /** A header field as one text: a repeated one is joined with `, `. `name` in lower case. */
   header(name: string): string | undefined {
-    const value = this.headers[name];
+    const value = Object.hasOwn(this.headers, name) ? this.headers[name] : undefined;
     return value === undefined || typeof value === 'string' ? value : value.join(', ');
   }
 

@@ -35,6 +35,11 @@ export function Inject<const T extends readonly [ServiceIdentifier, ...ServiceId
 
 /** What `@Inject` on the class, or on the class whose constructor it inherits, says of its constructor. */
 export function injectedBy(type: Constructor): readonly ServiceIdentifier[] | undefined {
-  const notes = levelsOf(type).flatMap((level) => level.notes);
-  return notes.findLast(({ by }) => by === '@Inject')?.value as readonly ServiceIdentifier[] | undefined;
+  for (const { of, notes } of levelsOf(type).toReversed()) {
+    const note = notes.findLast(({ by }) => by === '@Inject');
+    if (note !== undefined) return note.value as readonly ServiceIdentifier[];
+    // It has a constructor of its own, of which the base's note says nothing.
+    if (of.length > 0) return undefined;
+  }
+  return undefined;
 }

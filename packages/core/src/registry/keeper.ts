@@ -147,7 +147,7 @@ export function keeper(instance: Instance, entry: KeptEntry, options: KeeperOpti
       } catch (error) {
         if (signal?.aborted === true || (isServiceError(error) && !error.retryable)) throw error;
         complain(error);
-        await sleep(reconnectDelay(failures, random), signal && abortableOf(signal), clock);
+        await sleep(reconnectDelay(failures, random), signal && abortableOf(signal), clock, { ref: true });
       }
     }
     works();

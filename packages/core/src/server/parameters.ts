@@ -106,7 +106,13 @@ export function argumentsOf(sources: readonly Source[]): (call: Call) => unknown
     const values: unknown[] = [];
     let late = false;
     for (const read of readers) {
-      const value = read(call, issues);
+      let value: unknown;
+      try {
+        value = read(call, issues);
+      } catch (error) {
+        // Thrown at once it would leave the promises of those before it without anybody to hear them: an unhandled rejection ends the process.
+        value = Promise.reject(error);
+      }
       if (value instanceof Promise) late = true;
       values.push(value);
     }

@@ -51,7 +51,8 @@ export function validate<O>(
   issues: FieldError[],
 ): O | undefined | Promise<O | undefined> {
   const result = schema['~standard'].validate(value);
-  return 'then' in result ? result.then((late) => settle(late, pointer, issues)) : settle(result, pointer, issues);
+  // Any thenable: that of another realm (a vm, a test runner) is no instance of our Promise.
+  return 'then' in result ? Promise.resolve(result).then((late) => settle(late, pointer, issues)) : settle(result, pointer, issues);
 }
 
 /** The error for values of a request that do not fit: 400, with a line for each in `errors`. */
