@@ -105,6 +105,48 @@ describe('controllers', () => {
     expect(chain(Many)).to.deep.equal(['mapError(RangeError)', 'mapError(SyntaxError)', 'outer', 'Wrapping', 'fallback', 'timeout', 'retry']);
   });
 
+  it('send what a @Fallback of the class gives with the status of each route, that of a method in its place', async () => {
+    @Controller()
+    @Fallback('of the class')
+    class Falling {
+      @Get('/a')
+      @Status(202)
+      a(): never {
+        throw new Error('down');
+      }
+      @Get('/b')
+      b(): never {
+        throw new Error('down');
+      }
+      @Get('/c')
+      @Status(203)
+      @Fallback('its own')
+      c(): never {
+        throw new Error('down');
+      }
+    }
+    const replies = await Promise.all(
+      controllerRoutes(Falling).map(({ wrappers, handler }) =>
+        compose(...wrappers)(async (call) => (await handler(call)) as Reply)({ signal: new AbortController().signal } as never),
+      ),
+    );
+    expect(replies.map(({ status, body: sent }) => [status, sent])).to.deep.equal([
+      [202, 'of the class'],
+      [200, 'of the class'],
+      [203, 'its own'],
+    ]);
+  });
+
+  it('say where a token stands that cannot be resolved', () => {
+    @Controller()
+    class Tokened {
+      @Get('/')
+      @Wrap(Symbol('token'))
+      one(): void {}
+    }
+    expect(() => controllerRoutes(Tokened)).to.throw(TypeError, /^@Wrap\(Symbol\(token\)\) on Tokened\.one: /);
+  });
+
   it('take wrappers by token and by place', () => {
     const token = Symbol('token');
     const pass = (next: Handler): Handler => next;

@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { Container, injectable } from 'inversify';
+import { Container, inject, injectable, optional } from 'inversify';
 import { Inject, Tokens, coreModule, createService, load } from '@ferrule/core/di';
 import type { CoreOptions } from '@ferrule/core/di';
 import { Controller, Get, Reply, Wrap, memoryRegistry, silentLogger, staticRegistry } from '@ferrule/core';
@@ -293,6 +293,50 @@ describe('@ferrule/core/di', () => {
   @injectable()
   class Undecorated {}
 
+  /** As tsc compiles a class with emitDecoratorMetadata. */
+  const typed = <T extends object>(type: T, ...types: readonly unknown[]): T => {
+    Reflect.defineMetadata('design:paramtypes', types, type);
+    return type;
+  };
+  /** A controller whose constructor has one parameter. */
+  const taking = (type: unknown): new (part: never) => object => {
+    @Controller('/taking')
+    class Taking {
+      constructor(readonly part: unknown) {}
+      @Get('/')
+      x(): void {}
+    }
+    return typed(Taking, type);
+  };
+  @Inject(Part)
+  class CheckingPart implements Check {
+    readonly name = 'part';
+    constructor(readonly part: Part) {}
+    run(): boolean {
+      return true;
+    }
+  }
+  const unbound = Symbol.for('tok');
+  @Controller('/method')
+  class TokenOnMethod {
+    @Get('/')
+    @Wrap(unbound)
+    x(): void {}
+  }
+  @Controller('/class')
+  @Wrap(unbound)
+  class TokenOnClass {
+    @Get('/')
+    x(): void {}
+  }
+  /** A class of a common container, which needs a client. */
+  const calling = (): new (part: never) => object => {
+    class Calling {
+      constructor(readonly elsewhere: unknown) {}
+    }
+    return typed(Calling, legacy.Elsewhere);
+  };
+
   const MISTAKES: readonly (readonly [string, () => unknown, RegExp])[] = [
     [
       "a class that is imported with 'import type'",
@@ -364,6 +408,67 @@ describe('@ferrule/core/di', () => {
       () => createService(load(new Container(), coreModule({ name: 'a' }))),
       /no adapter is bound\. Load expressModule\(\)/,
     ],
+    [
+      'a token of @Wrap that is not bound, on a method',
+      () => createService(containerOf({ controllers: [TokenOnMethod] })),
+      /^@Wrap\(Symbol\(tok\)\) on TokenOnMethod\.x: the container has no binding/,
+    ],
+    [
+      'a token of @Wrap that is not bound, on a class',
+      () => createService(containerOf({ controllers: [TokenOnClass] })),
+      /^@Wrap\(Symbol\(tok\)\) on TokenOnClass: the container has no binding/,
+    ],
+    [
+      'a token among the wrappers that is not bound',
+      () => createService(containerOf({ wrappers: [unbound] })),
+      /^wrappers of coreModule: the container has no binding for Symbol\(tok\)/,
+    ],
+    [
+      'a check that needs what is not bound',
+      () => createService(containerOf({ checks: [CheckingPart] })),
+      /^CheckingPart needs Part \(parameter 0 of its constructor\), and the container has no binding/,
+    ],
+    [
+      'a wrapper that needs what is not bound',
+      () => createService(containerOf({ wrappers: [WithToken] })),
+      /^WithToken needs Symbol\(ferrule\.Directory\) \(parameter 0/,
+    ],
+    // It started, and answered each request with 500.
+    [
+      'a controller made for each request that needs what is not bound',
+      () => createService(containerOf({ controllers: [{ controller: Told, scope: 'transient' }] })),
+      /^Told needs Part \(parameter 0/,
+    ],
+    [
+      'a controller made for each request a part of whose part is not bound',
+      () => createService(containerOf({ controllers: [{ controller: legacy.Deep, scope: 'request' }], providers: [legacy.Injected] })),
+      /^Injected needs Store \(parameter 0/,
+    ],
+    [
+      'a client class that a class of the common container needs',
+      () => {
+        const Calling = calling();
+        const parent = load(new Container(), coreModule({ providers: [Calling] }));
+        return createService(containerOf({ controllers: [taking(Calling)] }, parent));
+      },
+      /^Calling needs Elsewhere .*It is a @ServiceClient: add it to `remotes` of coreModule/,
+    ],
+    ...(
+      [
+        [Number, 'a number'],
+        [String, 'a string'],
+        [Boolean, 'a boolean'],
+        [Array, 'an array'],
+        [Promise, 'a promise'],
+      ] as const
+    ).map(
+      ([type, what]) =>
+        [
+          `${what} in a constructor`,
+          () => createService(containerOf({ controllers: [taking(type)] })),
+          new RegExp(`^Taking: parameter 0 of its constructor is ${what}, .*: say what is meant with @Inject\\(token\\)`),
+        ] as const,
+    ),
     ['options in place of a container', () => createService({ name: 'a' } as never), /takes a container first/],
     ['a remote that is none', () => coreModule({ remotes: [Undecorated] }), /Undecorated has no @ServiceClient/],
     ['a token that is not there yet', () => Inject(undefined as never), /@Inject: token 0 is undefined\. Two files that import each other/],
@@ -374,6 +479,75 @@ describe('@ferrule/core/di', () => {
     ],
   ];
   for (const [name, make, message] of MISTAKES) it(`refuses ${name}`, () => void expect(make).to.throw(TypeError, message));
+
+  it('binds the client classes that classes need through others, and those of checks, wrappers and providers', () => {
+    class Calling {
+      readonly name = 'calling';
+      constructor(readonly elsewhere: unknown) {}
+      run(): boolean {
+        return true;
+      }
+      wrap(next: Handler): Handler {
+        return next;
+      }
+    }
+    const callingClass = (): typeof Calling => typed(class extends Calling {}, legacy.Elsewhere);
+    const throughOthers = typed(class extends Calling {}, callingClass());
+    const [through] = Reflect.getOwnMetadata('design:paramtypes', throughOthers) as [typeof Calling];
+    for (const options of [
+      { controllers: [taking(through)], providers: [through] },
+      { checks: [callingClass()] },
+      { wrappers: [callingClass()] },
+      { checks: [throughOthers], providers: [through] },
+    ] satisfies CoreOptions[]) {
+      const container = containerOf(options);
+      createService(container);
+      expect(container.get(legacy.Elsewhere)).to.be.instanceOf(legacy.Elsewhere);
+    }
+    const marked = typed(class extends Calling {}, Object, Number);
+    inject(legacy.Elsewhere)(marked, undefined, 0);
+    inject(unbound)(marked, undefined, 1);
+    expect(() => createService(containerOf({ checks: [marked] })), 'its parameter 0 is found').to.throw(/needs Symbol\(tok\) \(parameter 1/);
+    const provider = callingClass();
+    const container = containerOf({ providers: [provider] });
+    createService(container);
+    expect(container.get(provider).elsewhere).to.be.instanceOf(legacy.Elsewhere);
+  });
+
+  it('makes no controller of a request at the start, and takes what its constructor may do without', () => {
+    let made = 0;
+    @Controller('/optional')
+    class Optional {
+      constructor(readonly part: unknown) {
+        made++;
+      }
+      @Get('/')
+      x(): void {}
+    }
+    typed(Optional, Part);
+    inject(Part)(Optional, undefined, 0);
+    optional()(Optional, undefined, 0);
+    const container = containerOf({ controllers: [{ controller: Optional, scope: 'request' }] });
+    createService(container);
+    expect(made).to.equal(0);
+    expect(container.get(Optional).part).to.equal(undefined);
+  });
+
+  it('counts the scope of a controller that is said among the controllers, not that of its binding', async () => {
+    let made = 0;
+    @Controller('/once')
+    class Once {
+      readonly number: number = ++made;
+      @Get('/')
+      x(): number {
+        return this.number;
+      }
+    }
+    const container = containerOf({ controllers: [Once] });
+    container.bind(Once).toSelf().inTransientScope();
+    const { handler } = createService(container).mountable.routes.routes[0]!;
+    expect([await handler(undefined as never), await handler(undefined as never)]).to.deep.equal([1, 1]);
+  });
 
   it('keeps the own error of a constructor', () => {
     @Controller('/broken')

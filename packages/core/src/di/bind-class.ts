@@ -1,6 +1,7 @@
 import 'reflect-metadata';
 import { injectFromBase, injectable } from 'inversify';
 import type { BindInWhenOnFluentSyntax, BindToFluentSyntax, Newable, ServiceIdentifier } from 'inversify';
+import { isClientClass } from '../client/client-decorators.js';
 import { nameOf } from '../decorators/notes.js';
 import type { Constructor } from '../decorators/notes.js';
 import { injectedBy } from './inject.js';
@@ -50,7 +51,11 @@ function markInjectable(type: Newable): void {
 
 /** What the constructor of a class takes, as far as it is written down. */
 export function wantedBy(type: Constructor): readonly unknown[] {
-  return injectedBy(type) ?? (Reflect.getMetadata(PARAMETERS, type) as readonly unknown[] | undefined) ?? [];
+  const tokens = injectedBy(type);
+  if (tokens !== undefined) return tokens;
+  const types = (Reflect.getMetadata(PARAMETERS, type) as readonly unknown[] | undefined) ?? [];
+  const marked = markedParameters(type, types);
+  return types.map((one, index) => marked.get(index) ?? one);
 }
 
 /** Why a class could not be made, in words that help; undefined when there is nothing to add. */
@@ -73,9 +78,16 @@ export function troubleWith(
       ? undefined
       : `${name}: nothing says what its ${type.length} constructor parameter${type.length === 1 ? ' is' : 's are'}. tsx, esbuild and standard decorators write no types down: put @Inject(…) on the class or its parameters, or compile with tsc, experimentalDecorators and emitDecoratorMetadata. With those, '@ferrule/core/di' has to be imported before the file of the class, and the class needs a decorator.`;
   }
-  const overridden = namedParameters(type);
+  const marked = markedParameters(type, types);
   for (const [index, one] of types.entries()) {
-    if (overridden.has(index)) continue;
+    if (marked.has(index)) {
+      const token = marked.get(index);
+      if (token !== undefined && !isBound(token)) return unbound(name, index, token);
+      continue;
+    }
+    const plain = PLAIN.get(one);
+    if (plain !== undefined)
+      return `${name}: parameter ${index} of its constructor is ${plain}, of which there are many: say what is meant with @Inject(token).`;
     if (one === Function || one === Object || one === undefined)
       return `${name}: parameter ${index} of its constructor was compiled to ${one === undefined ? 'undefined' : (one as { name: string }).name}. ${
         one === undefined
@@ -84,7 +96,11 @@ export function troubleWith(
       }: import the class itself, or say what is meant with @Inject(token).`;
     if (!isBound(one as ServiceIdentifier)) return unbound(name, index, one as ServiceIdentifier);
   }
-  return deeper(types, isBound, seen);
+  return deeper(
+    types.map((one, index) => (marked.has(index) ? marked.get(index) : one)),
+    isBound,
+    seen,
+  );
 }
 
 function deeper(tokens: readonly unknown[], isBound: (token: ServiceIdentifier) => boolean, seen: Set<unknown>): string | undefined {
@@ -97,20 +113,57 @@ function deeper(tokens: readonly unknown[], isBound: (token: ServiceIdentifier) 
 
 function unbound(name: string, index: number, token: ServiceIdentifier): string {
   const what = typeof token === 'function' ? nameOf(token) : String(token);
-  const remedy = typeof token === 'function' ? `container.bind(${what}).toSelf()` : 'container.bind(token).toConstantValue(…)';
-  return `${name} needs ${what} (parameter ${index} of its constructor), and the container has no binding for it. Add ${remedy}, or give it to coreModule.`;
+  return `${name} needs ${what} (parameter ${index} of its constructor), and the container has no binding for it. ${remedyFor(token, what)}`;
 }
 
-/** Parameters with an `@inject` of their own. Inversify keeps them where no function leads; this looks only when something has failed already. */
-function namedParameters(type: Newable): ReadonlySet<number> {
+function remedyFor(token: ServiceIdentifier, what: string): string {
+  if (isClientClass(token)) return `It is a @ServiceClient: add it to \`remotes\` of coreModule.`;
+  if (typeof token === 'function') return `Add container.bind(${what}).toSelf(), or give it to coreModule.`;
+  return 'Add container.bind(token).toConstantValue(…), or give it to coreModule.';
+}
+
+/** What the compiler writes down for types that are no classes of the application's. */
+const PLAIN: ReadonlyMap<unknown, string> = new Map<unknown, string>([
+  [Number, 'a number'],
+  [String, 'a string'],
+  [Boolean, 'a boolean'],
+  [BigInt, 'a bigint'],
+  [Symbol, 'a symbol'],
+  [Array, 'an array'],
+  [Promise, 'a promise'],
+]);
+
+/**
+ * Parameters with an `@inject` of their own, each with its token; undefined where the token alone does not say whether it can be given (optional,
+ * named, tagged, many). Inversify keeps them where no function leads; when they were not there, the compiler's types would count.
+ */
+function markedParameters(type: Constructor, types: readonly unknown[]): ReadonlyMap<number, ServiceIdentifier | undefined> {
   const metadata = Reflect.getOwnMetadata('@inversifyjs/core/classMetadataReflectKey', type) as
-    | { constructorArguments?: readonly unknown[] }
+    | { constructorArguments?: readonly (Partial<Parameter> | undefined)[] }
     | undefined;
-  const types = Reflect.getMetadata(PARAMETERS, type) as readonly unknown[];
-  const named = new Set<number>();
+  const marked = new Map<number, ServiceIdentifier | undefined>();
   for (const [index, argument] of (metadata?.constructorArguments ?? []).entries()) {
-    const token = (argument as { value?: unknown } | undefined)?.value;
-    if (token !== undefined && token !== types[index]) named.add(index);
+    // Without a value: what a circular import left.
+    if (argument?.value === undefined) continue;
+    const { value, kind, name, optional, tags } = argument;
+    const single = kind === SINGLE && optional !== true && name === undefined && (tags?.size ?? 0) === 0 && isToken(value);
+    if (!single) marked.set(index, undefined);
+    else if (value !== types[index]) marked.set(index, value);
   }
-  return named;
+  return marked;
+}
+
+interface Parameter {
+  readonly value: unknown;
+  readonly kind: number;
+  readonly name: unknown;
+  readonly optional: boolean;
+  readonly tags: ReadonlyMap<unknown, unknown>;
+}
+
+/** Inversify's `ClassElementMetadataKind.singleInjection`, which it does not export. */
+const SINGLE = 1;
+
+function isToken(value: unknown): value is ServiceIdentifier {
+  return typeof value === 'symbol' || typeof value === 'string' || typeof value === 'function';
 }

@@ -15,6 +15,16 @@ import type { Module } from './module.js';
 import { Tokens } from './tokens.js';
 import type { TokenName } from './tokens.js';
 
+/** Each: what coreModule bound as a class or a token, with the option it stood in, so that `createService` can look after it and explain it. */
+export const PARTS: unique symbol = Symbol.for('ferrule.Parts');
+
+export interface Part {
+  readonly option: string;
+  /** What of `Tokens` leads to it; undefined for providers, which nothing but other classes asks for. */
+  readonly token: symbol | undefined;
+  readonly value: Newable<object> | symbol;
+}
+
 type AnyClass<T extends object> = new (...args: never[]) => T;
 
 /** A controller class that lives shorter than its service. */
@@ -74,13 +84,17 @@ export function coreModule(options: CoreOptions = {}): ContainerModule {
       const single = SINGLE[name];
       const each = EACH[name];
       if (value === undefined) continue;
-      if (single !== undefined) bindPart(load, Tokens[single], value, name === 'adapter' || name === 'registry' ? isClass : () => false);
+      if (single !== undefined) bindPart(load, name, Tokens[single], value, name === 'adapter' || name === 'registry' ? isClass : () => false);
       else if (name === 'controllers') for (const one of value as readonly object[]) load.bind(Tokens.Controller).toConstantValue(one);
-      else if (each !== undefined) for (const one of value as readonly unknown[]) bindPart(load, Tokens[each], one, MADE[name] ?? (() => false));
+      else if (each !== undefined)
+        for (const one of value as readonly unknown[]) bindPart(load, name, Tokens[each], one, MADE[name] ?? (() => false));
       else rest[name] = value;
     }
     load.bind(Tokens.Options).toConstantValue(rest);
-    for (const provider of providers) bindClass(load.bind(provider as Newable<object>), provider as Newable<object>);
+    for (const provider of providers as readonly Newable<object>[]) {
+      bindClass(load.bind(provider), provider);
+      note(load, { option: 'providers', token: undefined, value: provider });
+    }
     for (const remote of remotes) bindRemote(load, remote);
   });
 }
@@ -119,10 +133,14 @@ function isClass(value: unknown): boolean {
   return typeof value === 'function';
 }
 
-function bindPart({ bind, isBound }: ContainerModuleLoadOptions, token: symbol, value: unknown, isMade: (value: unknown) => boolean): void {
-  if (typeof value === 'symbol') return bind(token).toService(value);
-  if (!isMade(value)) return void bind(token).toConstantValue(value);
-  const type = value as Newable<object>;
-  if (!isBound(type)) bindClass(bind(type), type);
-  bind(token).toService(type);
+function bindPart(load: ContainerModuleLoadOptions, option: string, token: symbol, value: unknown, isMade: (value: unknown) => boolean): void {
+  if (typeof value !== 'symbol' && !isMade(value)) return void load.bind(token).toConstantValue(value);
+  const part = value as Newable<object> | symbol;
+  if (typeof part === 'function' && !load.isBound(part)) bindClass(load.bind(part), part);
+  load.bind(token).toService(part);
+  note(load, { option, token, value: part });
+}
+
+function note({ bind }: ContainerModuleLoadOptions, part: Part): void {
+  bind<Part>(PARTS).toConstantValue(part);
 }

@@ -11,15 +11,16 @@ import type { Service, ServiceOptions } from '../service/create-service.js';
 import type { ClientDefaults } from '../service/service-clients.js';
 import type { WrapperOption } from '../wrappers/stack.js';
 import { bindClass, troubleWith, wantedBy } from './bind-class.js';
-import { bindRemote } from './core-module.js';
-import type { ScopedController } from './core-module.js';
+import { PARTS, bindRemote } from './core-module.js';
+import type { Part, ScopedController } from './core-module.js';
 import { Tokens } from './tokens.js';
 import type { TokenName } from './tokens.js';
 
 /**
  * The service of a container's parts: see `Tokens` for what is looked up; `options` come before what is bound. Controllers are made at once, so
  * that what cannot be made is known now; classes that nobody bound are bound here, as one instance each. The service is bound to
- * `Tokens.Service`.
+ * `Tokens.Service`. A controller lives as long as its service whatever scope its binding has, which inversify tells nobody: only
+ * `{ controller, scope }` among the controllers has instances made for each request. That those can be made is looked at here, without making one.
  *
  * Several services of one process have a container each, below a common one for what they share (`new Container({ parent })`): wrappers,
  * limits, mappers, checks and filters of the parent come first, for every other part the nearer binding counts.
@@ -35,6 +36,7 @@ export function createService(container: Container, options: Partial<ServiceOpti
 
   const clients = lateClients();
   if (!container.isCurrentBound(Tokens.Clients)) container.bind(Tokens.Clients).toConstantValue(clients.open);
+  lookAfterParts(container);
   const pieces = Object.assign({}, ...all<Partial<ServiceOptions>>(container, Tokens.Options)) as Partial<ServiceOptions>;
   const clock = one<NonNullable<ServiceOptions['clock']>>('Clock');
   const health = monitorOf(one<Monitor | MonitorOptions>('Monitor') ?? options.health, each<Check>('Check'), clock);
@@ -89,14 +91,52 @@ function controllersOf(container: Container): { controllers: readonly object[]; 
     if (typeof given === 'function' || !isScoped(given)) return given;
     const { controller, scope } = given;
     if (!container.isBound(controller)) bindClass(container.bind(controller as Newable<object>), controller as Newable<object>, scope);
-    if (scope !== 'singleton') perCall.add(controller);
+    if (scope !== 'singleton') {
+      checkPlan(container, controller as Newable<object>);
+      perCall.add(controller);
+    }
     return controller;
   });
   return { controllers, perCall };
 }
 
+/**
+ * Throws when the container cannot give a class what it needs. Makes no instance: inversify plans all before it makes the first, and the first
+ * to be made here throws.
+ */
+function checkPlan(container: Container, type: Newable<object>): void {
+  bindRemotesOf(container, type);
+  const stop = Symbol('ferrule.stop');
+  const probe = Symbol('ferrule.probe');
+  let planned = false;
+  container.bind(stop).toDynamicValue(() => {
+    planned = true;
+    throw new Error('planned');
+  });
+  container.bind(probe).toResolvedValue((..._parts: unknown[]) => undefined, [stop, type]);
+  try {
+    container.get(probe);
+  } catch (error) {
+    if (!planned) throw explained(container, type, error);
+  } finally {
+    container.unbind(probe);
+    container.unbind(stop);
+  }
+}
+
 function isScoped(given: object): given is ScopedController {
   return Object.hasOwn(given, 'controller') && Object.hasOwn(given, 'scope');
+}
+
+/** A token that leads nowhere would otherwise be left out of a list without a word. */
+function lookAfterParts(container: Container): void {
+  for (const { option, value } of all<Part>(container, PARTS)) {
+    if (typeof value === 'symbol' && !container.isBound(value))
+      throw new TypeError(
+        `${option} of coreModule: the container has no binding for ${String(value)}. Add container.bind(token).to…, or give the part itself.`,
+      );
+  }
+  if (container.isCurrentBound(PARTS)) for (const { value } of container.getAll<Part>(PARTS)) bindRemotesOf(container, value);
 }
 
 function resolveOf(container: Container, perCall: ReadonlySet<unknown>): Resolve {
@@ -113,29 +153,58 @@ function resolveOf(container: Container, perCall: ReadonlySet<unknown>): Resolve
 /** As the container resolves it; a failure says what is to be done. */
 function resolved<T>(container: Container, token: ServiceIdentifier): T {
   bindRemotesOf(container, token);
+  return explaining(container, token, () => container.get<T>(token as ServiceIdentifier<T>));
+}
+
+function explaining<T>(container: Container, token: ServiceIdentifier, get: () => T): T {
   try {
-    return container.get<T>(token as ServiceIdentifier<T>);
+    return get();
   } catch (error) {
-    const trouble = typeof token === 'function' ? troubleWith(token as Newable<object>, (one) => container.isBound(one)) : undefined;
-    if (trouble !== undefined) throw new TypeError(trouble, { cause: error });
-    throw error;
+    throw explained(container, token, error);
   }
 }
 
-/** Client classes among the constructor's parameters need no binding of the application's. In this container: its service has the clients. */
-function bindRemotesOf(container: Container, token: ServiceIdentifier): void {
-  if (typeof token !== 'function') return;
+/** The failure in words that help, when there are some: of a class, or of what coreModule bound to the token. */
+function explained(container: Container, token: ServiceIdentifier, error: unknown): unknown {
+  const isBound = (one: ServiceIdentifier): boolean => container.isBound(one);
+  if (typeof token === 'symbol' && !isBound(token)) return new TypeError(`the container has no binding for ${String(token)}.`, { cause: error });
+  for (const type of typeof token === 'function' ? [token as Newable<object>] : classesBehind(container, token)) {
+    const trouble = troubleWith(type, isBound);
+    if (trouble !== undefined) return new TypeError(trouble, { cause: error });
+  }
+  return error;
+}
+
+function classesBehind(container: Container, token: ServiceIdentifier): readonly Newable<object>[] {
+  if (token === PARTS) return [];
+  return all<Part>(container, PARTS).flatMap((part) => (part.token === token && typeof part.value === 'function' ? [part.value] : []));
+}
+
+/**
+ * Client classes that a class needs, itself or through others, need no binding of the application's. They are bound in this container, whose
+ * service has the clients; for that reason a class that a parent container has bound, and shares, is left as it is.
+ */
+function bindRemotesOf(container: Container, token: unknown, seen: Set<unknown> = new Set()): void {
+  if (typeof token !== 'function' || seen.has(token)) return;
+  seen.add(token);
   for (const type of wantedBy(token as Constructor)) {
-    if (isClientClass(type) && !container.isCurrentBound(type)) bindRemote({ bind: (id) => container.bind(id) }, type);
+    if (typeof type !== 'function') continue;
+    if (isClientClass(type)) {
+      if (!container.isCurrentBound(type)) bindRemote({ bind: (id) => container.bind(id) }, type);
+    } else if (container.isCurrentBound(type as Newable) || !container.isBound(type as Newable)) {
+      bindRemotesOf(container, type, seen);
+    }
   }
 }
 
 /** Parents first: what they bind stands around. */
 function all<T>(container: Container, token: symbol): readonly T[] {
   if (!container.isBound(token)) return [];
-  const own = container.isCurrentBound(token) ? container.getAll<T>(token) : [];
-  const chained = container.getAll<T>(token, { chained: true });
-  return [...chained.slice(own.length), ...own];
+  return explaining(container, token, () => {
+    const own = container.isCurrentBound(token) ? container.getAll<T>(token) : [];
+    const chained = container.getAll<T>(token, { chained: true });
+    return [...chained.slice(own.length), ...own];
+  });
 }
 
 function monitorOf(given: Monitor | MonitorOptions | undefined, checks: readonly Check[], clock: ServiceOptions['clock']): Monitor {

@@ -61,7 +61,12 @@ export function controllerParts(controller: object, options: ControllerOptions =
   if (single === null || (single !== undefined && typeof single !== 'object'))
     throw new TypeError(`${name}: resolve gave ${String(single)} in place of an instance.`);
   const target = single === undefined ? make : (): object => single;
-  const shared = sharedBy(onClass.flat(), resolve);
+  // What a fallback gives is sent with the status of its route, and it holds no state: of a class too there is one for each route.
+  const fallbacks = onClass.flat().filter(({ by }) => by === '@Fallback');
+  const shared = sharedBy(
+    onClass.flat().filter((note) => !fallbacks.includes(note)),
+    telling(resolve, name),
+  );
 
   const routes: Route[] = [];
   const checks: Check[] = [];
@@ -86,7 +91,7 @@ export function controllerParts(controller: object, options: ControllerOptions =
       if (other !== undefined) throw new TypeError(`${place}: ${other} has this route already. Give each method and path to one handler.`);
       seen.set(key, where);
       const status = (member.others.findLast(({ by }) => by === '@Status')?.value as number | undefined) ?? routeOptions.status;
-      const wrappers = [...(routeOptions.wrappers ?? []), ...wrappersOf(shared, member.others, status, resolve)];
+      const wrappers = [...(routeOptions.wrappers ?? []), ...wrappersOf(shared, [...fallbacks, ...member.others], status, telling(resolve, where))];
       const given = sources.length > 0 ? sources : sourcesOf(member.parameters, method.length, routeOptions.input !== undefined ? 2 : 1, place);
       if (sources.length > 0 && member.parameters.length > 0)
         throw new TypeError(`${place}: ${member.parameters[0]!.by} stands beside sources in the verb. Use one of the two.`);
@@ -107,6 +112,18 @@ export function controllerParts(controller: object, options: ControllerOptions =
   }
   if (routes.length === 0 && checks.length === 0) throw new TypeError(`${name} has no route. Put @Get('/path') or another verb on a method.`);
   return { routes, checks };
+}
+
+/** As `resolve`, for the tokens of `@Wrap`: a failure says where they stand. */
+function telling(resolve: Resolve, where: string): Resolve {
+  return (token) => {
+    try {
+      return resolve(token);
+    } catch (error) {
+      if (typeof token !== 'symbol' || !(error instanceof TypeError)) throw error;
+      throw new TypeError(`@Wrap(${String(token)}) on ${where}: ${error.message}`, { cause: error });
+    }
+  };
 }
 
 /** Parameter decorators as sources, in order; none when there are none. */
