@@ -342,7 +342,11 @@ describe('consulRegistry and what an agent may answer', () => {
 
   it('sends the token in a header alone; no error, no log line and no inspection shows it', async () => {
     const lines: unknown[] = [];
-    const note = (...line: unknown[]): void => void lines.push(line);
+    let told = silence;
+    const note = (...line: unknown[]): void => {
+      lines.push(line);
+      told();
+    };
     const logger: Logger = { debug: note, info: note, warn: note, error: note };
     make({ token: SECRET, logger });
     const errors: unknown[] = [];
@@ -350,8 +354,9 @@ describe('consulRegistry and what an agent may answer', () => {
       agent.answer = answer;
       errors.push(await rejection(registry.services()), await rejection(iterate().next()));
       const giving = new AbortController();
+      const logged = new Promise<void>((resolve) => (told = resolve));
       const registering = rejection(registry.register(INSTANCE, { signal: giving.signal }));
-      await new Promise((resolve) => setTimeout(resolve, 20));
+      await Promise.race([logged, registering]);
       giving.abort(new Error('enough'));
       errors.push(await registering);
     }

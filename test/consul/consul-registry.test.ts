@@ -207,7 +207,7 @@ describeWithConsul('consulRegistry on an agent', () => {
   it('leaves an entry to a later owner, and takes it from an earlier one', async () => {
     const [early, late] = [manualClock(), manualClock()];
     await late.advance(1_000);
-    await registry({ check: 'ttl', clock: early, random: () => 0.5 }).register({ ...INSTANCE, port: 1 });
+    const earlier = await registry({ check: 'ttl', clock: early, random: () => 0.5 }).register({ ...INSTANCE, port: 1 });
     await registry({ check: 'ttl', clock: late, random: () => 0.5 }).register({ ...INSTANCE, port: 2 });
     await early.advance(5_000);
     const port = async (): Promise<number | undefined> =>
@@ -218,8 +218,11 @@ describeWithConsul('consulRegistry on an agent', () => {
     do {
       await early.advance(5_000);
       await late.advance(5_000);
+      // Stands behind all that the earlier one has under way: it found the entry gone, and its write may come after that of the later one.
+      await earlier.report('pass');
     } while ((await port()) !== 2);
     await early.advance(5_000);
+    await earlier.report('pass');
     expect(await port()).to.equal(2);
   });
 

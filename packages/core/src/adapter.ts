@@ -98,8 +98,8 @@ export { unmatchedCalls } from './server/unmatched.js';
 export { inboundStack } from './server/stack.js';
 export type { InboundStackOptions } from './server/stack.js';
 export { problemReply, replyMapping } from './errors/problem.js';
-export { ServerHost } from './server/drain.js';
-export type { DrainHook } from './server/drain.js';
+export { ServerHost } from './server/server-host.js';
+export type { DrainHook } from './server/server-host.js';
 export { healthHandler } from './server/health-routes.js';
 export type { HealthHandler, HealthQuestion } from './server/health-routes.js';
 

@@ -145,7 +145,7 @@ export type { Problem } from './errors/problem.js';
 
 // service
 export { createService } from './service/create-service.js';
-export type { RouteDescription, Service, ServiceDescription, ServiceOptions } from './service/create-service.js';
+export type { RouteDescription, Service, ServiceDescription, ServiceOptions } from './service/service.js';
 export type { AdvertiseOptions } from './service/advertise.js';
 export type { ClientDefaults } from './service/service-clients.js';
 export type { LifeCycleOptions, ServiceState, StopHookOptions } from './service/life-cycle.js';

@@ -8,7 +8,7 @@ import type { WrapArgument } from '../server/controller-decorators.js';
 import type { ErrorMapper } from '../errors/error-mapper.js';
 import type { Check } from '../health/check.js';
 import { isWrapperClass } from '../server/controller-wrappers.js';
-import type { ServiceOptions } from '../service/create-service.js';
+import type { ServiceOptions } from '../service/service.js';
 import { bindClass } from './bind-class.js';
 import type { Scope } from './bind-class.js';
 import type { Module } from './module.js';

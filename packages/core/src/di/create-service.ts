@@ -7,7 +7,7 @@ import { monitor } from '../health/monitor.js';
 import type { Monitor, MonitorOptions } from '../health/monitor.js';
 import type { Resolve } from '../server/resolve.js';
 import { createService as assemble } from '../service/create-service.js';
-import type { Service, ServiceOptions } from '../service/create-service.js';
+import type { Service, ServiceOptions } from '../service/service.js';
 import type { ClientDefaults } from '../service/service-clients.js';
 import type { WrapperOption } from '../wrappers/stack.js';
 import { bindClass, troubleWith, wantedBy } from './bind-class.js';

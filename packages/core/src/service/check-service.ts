@@ -1,11 +1,11 @@
 import { checkMappers } from '../errors/error-mapper.js';
 import { checkFlag, checkFunction, checkList, checkMethods, checkOptions, checkSurroundings, namesOf } from '../options/check.js';
 import { shown } from '../options/shown.js';
-import { checkPort } from '../server/drain.js';
+import { checkPort } from '../server/listen-options.js';
 import type { ListenOptions, ServerLimits } from '../server/http-adapter.js';
 import type { Route } from '../server/route.js';
 import type { AdvertiseOptions } from './advertise.js';
-import type { ServiceOptions } from './create-service.js';
+import type { ServiceOptions } from './service.js';
 
 const ADVERTISE = namesOf<AdvertiseOptions>({ host: true, port: true });
 const LISTEN = namesOf<ListenOptions>({ host: true, port: true, server: true });

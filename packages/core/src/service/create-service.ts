@@ -1,145 +1,30 @@
-import { once } from 'node:events';
 import type { Server } from 'node:http';
 import { clientOf, isClientClass } from '../client/client-decorators.js';
 import type { ClientClass } from '../client/client-decorators.js';
 import type { ClientOptions, ServiceClient } from '../client/service-client.js';
-import type { ErrorMapper } from '../errors/error-mapper.js';
 import { ServiceError } from '../errors/service-error.js';
 import { monitor as makeMonitor } from '../health/monitor.js';
 import type { Monitor, MonitorOptions } from '../health/monitor.js';
 import { jsonLogger } from '../logging/json-logger.js';
-import type { Logger } from '../logging/logger.js';
 import { checkInstance } from '../registry/instance.js';
 import { originOf } from '../registry/registry.js';
-import type { Instance, Registry } from '../registry/registry.js';
+import type { Instance } from '../registry/registry.js';
 import { controllerParts } from '../server/controller-routes.js';
-import type { Resolve } from '../server/resolve.js';
 import { healthHandler } from '../server/health-routes.js';
-import type { Address, HttpAdapter, ListenOptions, Mountable } from '../server/http-adapter.js';
+import type { Address } from '../server/http-adapter.js';
 import { createMountable } from '../server/mountable.js';
-import type { Route } from '../server/route.js';
 import { systemClock } from '../time/clock.js';
 import type { Clock } from '../time/clock.js';
-import type { Duration } from '../time/duration.js';
 import { checkOptions } from '../options/check.js';
 import { shown } from '../options/shown.js';
-import type { WrapperOption } from '../wrappers/stack.js';
-import type { Wrapper } from '../wrappers/wrapper.js';
 import { advertisedAddress, instanceId, isLocalRegistry, isLoopback } from './advertise.js';
-import type { AdvertiseOptions } from './advertise.js';
 import { announce } from './announcement.js';
 import { checkHealthPaths, checkServiceOptions } from './check-service.js';
 import { LifeCycle } from './life-cycle.js';
-import type { LifeCycleOptions, ServiceState, StopHookOptions } from './life-cycle.js';
+import { listening, unbound } from './listening.js';
+import type { Service, ServiceOptions } from './service.js';
 import { VERSION } from './version.js';
 import { ServiceClients } from './service-clients.js';
-import type { ClientDefaults } from './service-clients.js';
-
-export interface ServiceOptions extends LifeCycleOptions {
-  /** What other services call it; a label of a host name is a good choice: `orders`. */
-  readonly name: string;
-  readonly version?: string;
-  /** Unique among all processes, also over time. Default `<name>-<host>-<port>-<8 hex digits>`. */
-  readonly id?: string;
-  readonly adapter: HttpAdapter;
-  readonly routes?: readonly Route[];
-  /** Decorated controllers: instances, or classes, which are made at once with `resolve`, or with `new` when they need nothing. */
-  readonly controllers?: readonly object[];
-  /** Gives instances of controllers and of wrappers that are named as classes or tokens; `@ferrule/core/di` brings that of a container. */
-  readonly resolve?: Resolve;
-  /**
-   * Stand around every route, outermost first, inside of the timeout. One with a position stands there: `{ wrapper, before: 'timeout' }`;
-   * the steps are context, observe, errors, limits, timeout, wrappers and route.
-   */
-  readonly wrappers?: readonly WrapperOption[];
-  /** Rate and concurrency limits, which stand outside of the timeout. */
-  readonly limits?: readonly Wrapper[];
-  readonly errors?: readonly ErrorMapper[];
-  /** Who answers what was thrown: `problem` (default) we do, `native` the app does. */
-  readonly errorHandling?: 'problem' | 'native';
-  /** Bound of the work for a request; a caller's deadline only lowers it. Default 30 s. */
-  readonly timeout?: Duration | false;
-  /** Telemetry of requests. Default `observeInbound()`; `false`: none. */
-  readonly observe?: Wrapper | false;
-  /** Where to register, and where clients look. It stays open at stop: it may serve others too. */
-  readonly registry?: Registry;
-  readonly advertise?: AdvertiseOptions;
-  readonly tags?: readonly string[];
-  readonly metadata?: Readonly<Record<string, string>>;
-  readonly zone?: string;
-  readonly weight?: number;
-  readonly health?: Monitor | MonitorOptions;
-  readonly listen?: ListenOptions;
-  /** What clients of this service start from; a client's own options win. */
-  readonly clients?: ClientDefaults;
-  /** Default `jsonLogger()` with the service's name in every line: one JSON object a line, to standard error. `silentLogger` for none. */
-  readonly logger?: Logger;
-  readonly clock?: Clock;
-  /** From 0 to below 1. Default `Math.random`. */
-  readonly random?: () => number;
-}
-
-export interface RouteDescription {
-  readonly method: string;
-  readonly path: string;
-  readonly name: string;
-  /** All that stands around its handler, outermost first: the service's stack, and what is this route's alone. */
-  readonly chain: readonly string[];
-}
-
-export interface ServiceDescription {
-  readonly name: string;
-  readonly id: string | undefined;
-  readonly version: string | undefined;
-  readonly state: ServiceState;
-  readonly address: Address | undefined;
-  readonly adapter: string;
-  /** Of `@ferrule/core`, of Node, and of adapter and registry, as far as they tell theirs. */
-  readonly versions: Readonly<Record<string, string>>;
-  readonly registry: { readonly kind: string; readonly registered: boolean } | undefined;
-  readonly health: { readonly path: string; readonly readiness: string; readonly checks: readonly string[] };
-  /** The wrappers around every route, outermost first. */
-  readonly stack: readonly string[];
-  readonly routes: readonly RouteDescription[];
-  readonly clients: readonly { readonly service: string; readonly stack: readonly string[] }[];
-}
-
-/** The assembled whole with a life: idle → starting → ready → draining → stopped. It runs once. */
-export interface Service extends AsyncDisposable {
-  readonly name: string;
-  /** Known when it listens, unless it was given. */
-  readonly id: string | undefined;
-  readonly state: ServiceState;
-  /** Where it listens, while it does. */
-  readonly address: Address | undefined;
-  readonly monitor: Monitor;
-  readonly mountable: Mountable;
-  /**
-   * Mounts on the adapter, listens, becomes ready and registers. When a critical check fails it listens but is `starting` until the
-   * check passes; when the registry fails it is ready and goes on trying; with `failFast` both make it reject, with everything undone.
-   * The app's own middleware has to be in place by now.
-   */
-  start(): Promise<Address>;
-  /** For an app that listens itself: `start` then waits until this server does, and `stop` drains it. Before `start`. */
-  attach(server: Server): void;
-  /** Stops in order; see the options. Never rejects; all calls get the same promise. */
-  stop(reason?: string): Promise<void>;
-  /**
-   * The client of another service, or of an address; asking again gives the same one, with its budgets and what it has learnt of its endpoints,
-   * so it may be asked for in a handler. The first call for a target gives the options; later ones leave them out or give the same.
-   * All clients share one directory and their connections, and close when the service stops.
-   * @throws TypeError when the options are other than before, RangeError beyond 1,000 targets, ServiceError FAILED_PRECONDITION after a stop;
-   * what `client` throws.
-   */
-  client(target: string, options?: ClientOptions): ServiceClient;
-  /** An instance of a `@ServiceClient` class, the same one each time; its operations go through the client of its target. */
-  client<T extends object>(type: ClientClass<T>): T;
-  describe(): ServiceDescription;
-  /** Runs `hook` when the server begins to close, for what is no HTTP any more, such as WebSockets; what they hold is waited for up to drainTimeout. */
-  onDrain(hook: () => unknown): void;
-  /** Runs `hook` when nothing is served any more, the last added first, each for at most 5 s unless told otherwise. */
-  onStop(hook: () => unknown, options?: StopHookOptions): void;
-}
 
 const OPTIONS: Readonly<Record<keyof ServiceOptions, true>> = {
   name: true,
@@ -350,33 +235,4 @@ export function createService(options: ServiceOptions): Service {
 
 function monitorOf(health: Monitor | MonitorOptions | undefined, clock: Clock): Monitor {
   return health !== undefined && 'moveTo' in health ? health : makeMonitor({ clock, ...health });
-}
-
-/** Waits for a server of the app. */
-async function listening(server: Server, signal: AbortSignal): Promise<Address> {
-  if (!server.listening) {
-    await once(server, 'listening', { signal }).catch((error: unknown) => {
-      throw signal.aborted ? signal.reason : error;
-    });
-  }
-  const bound = server.address();
-  if (bound === null || typeof bound === 'string') {
-    throw new TypeError(
-      `attach: the server listens on ${bound ?? 'nothing'}, which has no port to register. Attach a server that listens on a TCP port.`,
-    );
-  }
-  return { host: bound.address, port: bound.port };
-}
-
-const UNBOUND: Readonly<Record<string, string>> = {
-  EADDRINUSE: 'Somebody listens there already: end that, or give another port in listen.port (0: any free one).',
-  EACCES: 'This process may not listen there: give a port from 1024 in listen.port.',
-  EADDRNOTAVAIL: 'This machine does not have that address: give one of its own in listen.host, or leave it out.',
-};
-
-/** Node's error with whose it is and what helps; its `code` stays. */
-function unbound(error: unknown, service: string): unknown {
-  const { code, message } = error as { code?: unknown; message?: unknown };
-  const remedy = typeof code === 'string' ? UNBOUND[code] : undefined;
-  return remedy === undefined ? error : Object.assign(new Error(`Service ${service}: ${String(message)}. ${remedy}`, { cause: error }), { code });
 }

@@ -1,5 +1,5 @@
 import { createServer } from 'node:http';
-import type { IncomingMessage, RequestListener, Server, ServerOptions, ServerResponse } from 'node:http';
+import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { Server as TlsServer } from 'node:tls';
 import type { Duplex } from 'node:stream';
@@ -9,23 +9,14 @@ import type { Logger } from '../logging/logger.js';
 import { shown } from '../options/shown.js';
 import { systemClock } from '../time/clock.js';
 import type { Clock, Timer } from '../time/clock.js';
-import type { Address, ListenOptions, Mountable, ServerLimits } from './http-adapter.js';
 import { runApp } from './app-context.js';
+import type { Address, ListenOptions, Mountable } from './http-adapter.js';
+import { checkPort, limitsOf } from './listen-options.js';
 import { StalledReaders } from './stalled-readers.js';
 import { callOf, whenClosed } from './tracking.js';
 
 /** Hears that the servers close, with the sockets that were upgraded and are still open (WebSocket, CONNECT). */
 export type DrainHook = (upgraded: readonly Duplex[]) => unknown;
-
-/**
- * Limits of the servers that we create. Those of an app are left as they are.
- * - keepAliveTimeout 65 s: above the 60 s after which a load balancer drops an idle connection, so that it is never we who close
- *   a connection on which a request is already under way.
- * - headersTimeout 15 s and requestTimeout 30 s bound a client that sends byte by byte. Node counts them from the first byte of a
- *   request (from the connect for the first one), not through the idle time before it, so they may be below keepAliveTimeout.
- * - Node looks for connections over these limits every 30 s, which would make 15 s mean 45; 5 s is precise enough.
- */
-const LIMITS = { keepAliveTimeout: 65_000, headersTimeout: 15_000, requestTimeout: 30_000, connectionsCheckingInterval: 5_000 } as const;
 
 /** How long a client may take nothing of a reply, and how often that is looked at: it is cut after 60 to 75 s. */
 const STALL_MS = 60_000;
@@ -372,12 +363,6 @@ export class ServerHost {
   }
 }
 
-/** @throws RangeError */
-export function checkPort(port: unknown): void {
-  if (!Number.isInteger(port) || (port as number) < 0 || (port as number) > 65_535)
-    throw new RangeError(`listen.port: ${shown(port)} is no port. Give an integer from 0 (any free one) to 65535.`);
-}
-
 /** An app has `listen` and `on` as well, but is not what listens: it would be waited for without an end. */
 function checkServer(server: unknown): void {
   const isObject = (typeof server === 'object' && server !== null) || typeof server === 'function';
@@ -387,23 +372,4 @@ function checkServer(server: unknown): void {
   throw new TypeError(
     `attach: that is ${what}, not an http server. Give the server: http.createServer(app), with Koa http.createServer(app.callback()), or what app.listen() returned.`,
   );
-}
-
-function limitsOf(given: ServerLimits): ServerOptions {
-  for (const [name, value] of Object.entries(given)) {
-    if (value !== undefined && (!Number.isInteger(value) || value < 0)) {
-      throw new RangeError(
-        `listen.server.${name}: ${String(value)} is no limit. Give an integer from 0${name === 'maxConnections' ? '' : ' in milliseconds; 0 switches it off'}.`,
-      );
-    }
-  }
-  const { keepAliveTimeout = LIMITS.keepAliveTimeout, requestTimeout = LIMITS.requestTimeout } = given;
-  const whole = requestTimeout === 0 ? Infinity : requestTimeout;
-  const { headersTimeout = Math.min(LIMITS.headersTimeout, whole) } = given;
-  if (headersTimeout > whole) {
-    throw new RangeError(
-      `listen.server.headersTimeout: ${headersTimeout} ms is above requestTimeout (${whole} ms), of which it is a part. Lower it or raise requestTimeout.`,
-    );
-  }
-  return { keepAliveTimeout, requestTimeout, headersTimeout, connectionsCheckingInterval: LIMITS.connectionsCheckingInterval };
 }
