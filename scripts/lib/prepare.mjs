@@ -24,7 +24,10 @@ export async function install() {
   writeFileSync(INSTALLED, wanted);
 }
 
-/** `tsc -b`, and removes what was made from sources that are no longer there: mocha would go on running such tests. */
+/**
+ * `tsc -b`, and the bundles of the packages whose JavaScript it leaves to us. Removes what was made from sources that are no longer there:
+ * mocha would go on running such tests.
+ */
 export async function build({ force = false } = {}) {
   const projects = projectFolders();
   const stamp = fingerprintOfSources(projects);
@@ -34,6 +37,9 @@ export async function build({ force = false } = {}) {
   for (const project of projects) removeOrphans(project);
   // tsc trusts its own notes and does not see that an output folder was deleted.
   const code = await tool('node_modules/typescript/bin/tsc', ['-b', ...(force || !complete ? ['--force'] : [])]);
+  // Loaded here: the bundler is not there before npm has run, and not needed when nothing changed.
+  const { bundle } = await import('./bundle.mjs');
+  await Promise.all(projects.filter(({ bundled }) => bundled).map(({ folder }) => bundle(folder)));
   if (code !== 0) fail('The build failed.', code);
   mkdirSync(dirname(BUILT), { recursive: true });
   writeFileSync(BUILT, stamp);
@@ -68,7 +74,8 @@ function projectFolders() {
   return references.map(({ path }) => {
     const folder = join(root, path);
     const { compilerOptions } = JSON.parse(readFileSync(join(folder, 'tsconfig.json'), 'utf8'));
-    return { folder, source: join(folder, compilerOptions.rootDir), out: join(folder, compilerOptions.outDir) };
+    const { rootDir, outDir, emitDeclarationOnly: bundled = false } = compilerOptions;
+    return { folder, source: join(folder, rootDir), out: join(folder, outDir), bundled };
   });
 }
 
@@ -85,10 +92,11 @@ function fingerprintOfSources(projects) {
   return hash.digest('hex');
 }
 
-function removeOrphans({ source, out }) {
+function removeOrphans({ source, out, bundled }) {
   if (!existsSync(out)) return;
+  const made = bundled ? /\.d\.ts(?:\.map)?$/ : /\.(?:d\.[cm]?ts|[cm]?js)(?:\.map)?$/; // the bundler looks after its own
   for (const file of filesBelow(out, [])) {
-    const stem = relative(out, file).replace(/\.(?:d\.[cm]?ts|[cm]?js)(?:\.map)?$/, '');
+    const stem = relative(out, file).replace(made, '');
     if (stem === relative(out, file)) continue;
     if (!['.ts', '.mts', '.cts', '.d.ts'].some((suffix) => existsSync(join(source, stem + suffix)))) rmSync(file);
   }

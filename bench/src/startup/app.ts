@@ -11,6 +11,8 @@ async function start(): Promise<number> {
   switch (kind) {
     case 'ferrule':
       return (await import('./decorated.js')).start();
+    case 'ferrule, container':
+      return (await import('./contained.js')).start();
     case 'express':
       return listen(await bareExpress());
     case 'nest':

@@ -1,8 +1,6 @@
-// A decorated hello whose parts come from a container, as the peers' do.
-import { Controller, Get, param, silentLogger } from '@ferrule/core';
-import { coreModule, createService, load } from '@ferrule/core/di';
-import { expressModule } from '@ferrule/express';
-import { Container } from 'inversify';
+// A decorated hello.
+import { Controller, Get, createService, param, silentLogger } from '@ferrule/core';
+import { expressAdapter } from '@ferrule/express';
 
 @Controller()
 class HelloController {
@@ -13,8 +11,13 @@ class HelloController {
 }
 
 export async function start(): Promise<number> {
-  const container = new Container();
-  load(container, coreModule({ name: 'bench', signals: false, logger: silentLogger, listen: { host: '127.0.0.1' } }), expressModule());
-  container.bind(HelloController).toSelf().inSingletonScope();
-  return (await createService(container, { controllers: [HelloController] }).start()).port;
+  const service = createService({
+    name: 'bench',
+    adapter: expressAdapter(),
+    controllers: [HelloController],
+    signals: false,
+    logger: silentLogger,
+    listen: { host: '127.0.0.1' },
+  });
+  return (await service.start()).port;
 }
