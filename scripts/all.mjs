@@ -51,6 +51,8 @@ if (await step('install and build', script('build'))) {
   await step('packed packages', script('check-packed'));
   await step('lock file', script('check-lock'));
   await step('Consul agent', script('consul', ['--fetch']));
+  await step('etcd', script('etcd', ['--fetch']));
+  await step('Redis', script('redis', ['--fetch']));
   await step(`tests on Node ${process.versions.node}, with coverage`, tests({ coverage: true }));
   let node;
   if (await step('Node 24 from npm', async () => (node = await node24()) !== undefined)) {

@@ -1,12 +1,13 @@
 import { expect } from 'chai';
 import { spawn, spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { markedBlocks, unmarkedBlocks } from './repository/readme-blocks.js';
 import type { Block } from './repository/readme-blocks.js';
 import { root } from './repository/repository.js';
 
-const FILES = ['README.md', 'CONTRIBUTING.md'] as const;
+const GUIDES = readdirSync(join(root, 'docs'), { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.md'));
+const FILES: readonly string[] = ['README.md', 'CONTRIBUTING.md', ...GUIDES.map((file) => `docs/${file.replaceAll('\\', '/')}`)];
 const folder = join(root, '.cache/readme');
 
 describe('readme-blocks', () => {

@@ -2,10 +2,14 @@ import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync } 
 import { join } from 'node:path';
 import { rolldown } from 'rolldown';
 
+/** Loaded by a dynamic import: what `config/on-demand.ts` stands for. */
+const CONFIG = /\/src\/config\/(?!on-demand|config-error)/;
+const APART = new RegExp(`/src/[^/]+\\.ts$|/src/di/|${CONFIG.source}`);
+
 /**
  * The JavaScript of a package whose tsconfig leaves it to this script (`emitDeclarationOnly`): one file behind its entries, which loads in a
- * fraction of the time and memory that the modules of its sources take. What only one entry needs stays in that entry, so that an entry
- * loads no dependency of another. Written beside and moved, so that whoever loads the package meanwhile meets whole files.
+ * fraction of the time and memory that the modules of its sources take. Apart stay the container's part, so that no other entry loads its
+ * dependencies, and what is loaded on demand. Written beside and moved, so that whoever loads the package meanwhile meets whole files.
  */
 export async function bundle(folder) {
   const { exports } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
@@ -30,7 +34,12 @@ export async function bundle(folder) {
       minifyInternalExports: false,
       keepNames: true,
       comments: { legal: true, annotation: true, jsdoc: false }, // the declarations and the sources have them
-      codeSplitting: { groups: [{ name: 'shared', minShareCount: 2 }] },
+      codeSplitting: {
+        groups: [
+          { name: 'shared', test: (id) => !APART.test(id), priority: 2 },
+          { name: 'config', test: CONFIG, priority: 1 },
+        ],
+      },
     });
     await build.close();
     mkdirSync(output, { recursive: true });

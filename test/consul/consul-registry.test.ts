@@ -7,8 +7,7 @@ import { createService, monitor, silentLogger } from '@ferrule/core';
 import type { Instance, Registry } from '@ferrule/core';
 import { reconnectDelay } from '@ferrule/core/adapter';
 import { expressAdapter } from '@ferrule/express';
-import { manualClock, registryCases, skipReason } from '@ferrule/testing';
-import type { RegistrySubject } from '@ferrule/testing';
+import { manualClock } from '@ferrule/testing';
 import { expect } from 'chai';
 import { agentSays, describeWithConsul, newAgent, wipe } from '../support/consul.js';
 import type { ConsulAgent } from '../support/consul.js';
@@ -45,20 +44,6 @@ describeWithConsul('consulRegistry on an agent', () => {
   afterEach(async () => {
     await Promise.allSettled(open.map((one) => one[Symbol.asyncDispose]()));
     open = [];
-  });
-
-  describe('keeps what every registry promises:', () => {
-    const subject: RegistrySubject = {
-      name: 'consul',
-      open: async () => ({ first: registry(), second: registry() }),
-    };
-    for (const { name, run } of registryCases) {
-      const reason = skipReason(registryCases, subject, name);
-      it(name, async function () {
-        if (reason !== undefined) this.skip();
-        await run(subject);
-      });
-    }
   });
 
   it('stores weights, tags and pairs where the tools of Consul look for them', async () => {

@@ -197,13 +197,17 @@ describe('bad input', () => {
       [
         'staticRegistry({ wieght })',
         () => staticRegistry(wrong({ a: { host: 'h', port: 1, wieght: 2 } })),
-        /^Service a, address: there is no option "wieght". Did you mean weight\?/,
+        /^Service "a", address: there is no option "wieght". Did you mean weight\?/,
       ],
-      ['staticRegistry({ a: null })', () => staticRegistry(wrong({ a: null })), /^Service a, address: null is no options object/],
+      [
+        'staticRegistry({ a: null })',
+        () => staticRegistry(wrong({ a: null })),
+        /^Service "a": the address null is no address. Give 'http:\/\/host:port'/,
+      ],
       [
         'staticRegistry({ a: { port } })',
         () => staticRegistry(wrong({ a: { port: 1 } })),
-        /^Service a, address { port }: instance.host: undefined does not fit. Give a host name/,
+        /^Service "a": the address { port } does not fit: instance.host: undefined does not fit. Give a host name/,
       ],
       ['createDirectory()', () => createDirectory(wrong(undefined)), /^createDirectory: undefined is no options object. It takes { discovery,/],
       ['createDirectory({})', () => createDirectory(wrong({})), /^createDirectory discovery: it is missing. Give a registry/],

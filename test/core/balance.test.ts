@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream';
 import { expect } from 'chai';
-import { Call, REASONS, RemoteError, Reply, ServiceError, timeout } from '@ferrule/core';
+import { Call, REASONS, RemoteError, Reply, ServiceError, hedge, timeout } from '@ferrule/core';
 import type { Handler } from '@ferrule/core';
 import { Endpoint, TRIED, balance, operation, refusal, remoteErrors } from '@ferrule/core/adapter';
 import type { Lease, Outcome, Selector } from '@ferrule/core/adapter';
@@ -97,6 +97,16 @@ describe('balance', () => {
       outgoing().run(balance(selector)(remoteErrors({ mappers: [{ toError: () => new RangeError('mine') }] })(transport(new Reply(500))))),
     );
     expect(told).to.deep.equal(['answered 500', { kind: 'error', status: 500 }]);
+  });
+
+  it('notes an endpoint as tried when it is picked, of a call that may be hedged', async () => {
+    const { selector, endpoint } = recorder();
+    const call = outgoing();
+    let seen: unknown;
+    await call.run(hedge()(balance(selector)((one) => ((seen = [...one.values.get(TRIED)!]), transport(new Reply(200))(one)))));
+    expect(seen).to.deep.equal([endpoint]);
+    await settled(call.run(balance(selector)(failing(unavailable(REASONS.connectFailed)))));
+    expect(call.values.get(TRIED), 'once').to.deep.equal([endpoint]);
   });
 
   it('hears of headers through whatever branches the call below it', async () => {

@@ -2,7 +2,7 @@ import { PassThrough } from 'node:stream';
 import { expect } from 'chai';
 import { fc } from '../support/fast-check.js';
 import { Call, Reply, ServiceError, bulkhead, currentCall, retry, timeout } from '@ferrule/core';
-import type { BulkheadOptions } from '@ferrule/core';
+import type { BulkheadOptions, PermitEvent } from '@ferrule/core';
 import { runInContext } from '@ferrule/core/adapter';
 import { manualClock } from '@ferrule/testing';
 
@@ -270,8 +270,142 @@ describe('bulkhead', () => {
     );
   });
 
+  it('refuses a waiter whose wait is too long, makes room, and leaves no timer behind', async () => {
+    const clock = manualClock();
+    const { open, finish, started, outcomes, policy } = rig({ limit: 1, queue: 2, maxWait: 50, clock });
+    open('a');
+    open('b');
+    await clock.advance(20);
+    open('c');
+    await clock.advance(30);
+    expect(outcomes.get('b')).to.equal('BULKHEAD_FULL');
+    expect(policy.stats()).to.deep.equal({ active: 1, queued: 1, limit: 1, rejected: 1, expired: 0 });
+    await finish('a');
+    expect(started).to.deep.equal(['a', 'c']);
+    await finish('c');
+    await clock.advance(100);
+    expect(clock.pending).to.equal(0);
+    expect(started).to.deep.equal(['a', 'c']);
+  });
+
+  it('tells of each call that found no permit, and what became of it; a listener that throws harms nothing', async () => {
+    const clock = manualClock();
+    const events: string[] = [];
+    const on = ({ kind, label, waitedMs, active, queued }: PermitEvent): void => {
+      events.push(`${label} ${kind} after ${waitedMs}, ${active} active, ${queued} queued`);
+      throw new Error('bad listener');
+    };
+    const { open, finish } = rig({ limit: 1, queue: 3, maxWait: 100, clock, on });
+    open('a');
+    open('b');
+    const given = open('c');
+    open('d', callWith(30));
+    open('e');
+    await clock.advance(20);
+    given.abort(new Error('gone'));
+    open('f');
+    await clock.advance(20);
+    await finish('a');
+    await finish('b');
+    expect(events).to.deep.equal([
+      'GET /orders queued after 0, 1 active, 1 queued',
+      'GET /orders queued after 0, 1 active, 2 queued',
+      'GET /orders queued after 0, 1 active, 3 queued',
+      'GET /orders rejected after 0, 1 active, 3 queued',
+      'GET /orders aborted after 20, 1 active, 2 queued',
+      'GET /orders queued after 0, 1 active, 3 queued',
+      'GET /orders admitted after 40, 1 active, 2 queued',
+      'GET /orders expired after 40, 1 active, 1 queued',
+      'GET /orders admitted after 20, 1 active, 0 queued',
+    ]);
+  });
+
+  it('serves 1,000 callers at once without losing a permit, of whom some give up at every point of their way', async () => {
+    const policy = bulkhead({ limit: 7, queue: 1000 });
+    let open = 0;
+    let most = 0;
+    const handler = policy<Call, Reply>(async () => {
+      most = Math.max(most, ++open);
+      for (let at = 0; at < 3; at++) await Promise.resolve();
+      open--;
+      return new Reply(200);
+    });
+    const giveUp = async (call: Call, after: number): Promise<void> => {
+      for (let at = 0; at < after; at++) await Promise.resolve();
+      call.abort(new Error('gone'));
+    };
+    await Promise.all(
+      Array.from({ length: 1000 }, async (_, index) => {
+        const call = callWith();
+        const reply = call.run(handler).catch(() => {});
+        if (index % 3 === 0) await giveUp(call, index % 101);
+        await reply;
+      }),
+    );
+    expect(most).to.equal(7);
+    expect(policy.stats()).to.deep.equal({ active: 0, queued: 0, limit: 7, rejected: 0, expired: 0 });
+  });
+
+  it('leaves neither a listener nor a timer behind after 10,000 calls that waited', async () => {
+    const clock = manualClock();
+    const policy = bulkhead({ limit: 1, queue: 10_000, maxWait: '1h', clock });
+    let listening = 0;
+    const handler = policy<Call, Reply>(() => Promise.resolve(new Reply(200)));
+    await Promise.all(
+      Array.from({ length: 10_000 }, () => {
+        const call = callWith();
+        const onAbort = call.onAbort.bind(call);
+        call.onAbort = (listener) => {
+          listening++;
+          const forget = onAbort(listener);
+          return () => {
+            listening--;
+            forget();
+          };
+        };
+        return call.run(handler);
+      }),
+    );
+    expect(listening).to.equal(0);
+    expect(policy.stats()).to.include({ active: 0, queued: 0 });
+    await clock.advance(3_600_000); // the one timer of its queue, which is made for the first entry
+    expect(clock.pending).to.equal(0);
+  });
+
+  it('neither loses a permit nor lets too many wait, wherever the clock jumps', async () => {
+    const step = fc.oneof(
+      { weight: 3, arbitrary: fc.record({ do: fc.constant('open' as const), within: fc.integer({ min: -10, max: 100 }) }) },
+      { weight: 3, arbitrary: fc.record({ do: fc.constant('finish' as const), which: fc.nat() }) },
+      { weight: 2, arbitrary: fc.record({ do: fc.constant('jump' as const), ms: fc.integer({ min: -200, max: 200 }) }) },
+      { weight: 1, arbitrary: fc.record({ do: fc.constant('wait' as const), ms: fc.integer({ min: 0, max: 60 }) }) },
+    );
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { maxLength: 60 }), async (steps) => {
+        const timers = manualClock();
+        let jumped = 0;
+        const clock = { ...timers, now: () => timers.now() + jumped };
+        const { policy, open, finish, running } = rig({ limit: 2, queue: 3, maxWait: 50, clock });
+        for (const [index, one] of steps.entries()) {
+          if (one.do === 'open') open(`call ${index}`, callWith(clock.now() + one.within));
+          else if (one.do === 'finish' && running().length > 0) await finish(running()[one.which % running().length]!);
+          else if (one.do === 'jump') jumped += one.ms;
+          else if (one.do === 'wait') await timers.advance(one.ms);
+          await turn();
+          expect(policy.active).to.equal(running().length);
+          expect(policy.queued).to.be.at.most(3);
+          if (policy.queued > 0) expect(policy.active).to.equal(2);
+        }
+        while (running().length > 0) await finish(running()[0]!);
+        expect(policy).to.include({ active: 0, queued: 0 });
+      }),
+      { numRuns: 60 },
+    );
+  });
+
   for (const [make, message] of [
     [() => bulkhead(0), 'bulkhead limit: 0 is no count'],
+    [() => bulkhead({ limit: 1, queue: 1, maxWait: 0 }), 'bulkhead maxWait: 0'],
+    [() => bulkhead({ limit: 1, maxWait: '1s' }), 'bulkhead maxWait: nobody waits without a queue'],
     [() => bulkhead({ limit: 1, queue: -1 }), 'bulkhead queue: -1'],
     [() => bulkhead({ limit: 1, size: 2 } as BulkheadOptions), 'bulkhead: there is no option "size"'],
   ] as const) {

@@ -1,66 +1,9 @@
 import { expect } from 'chai';
-import { fc } from '../support/fast-check.js';
-import { Call, ServiceError, circuitBreaker, guard, timeout } from '@ferrule/core';
-import type { CircuitBreaker, CircuitBreakerOptions, CircuitEvent } from '@ferrule/core';
+import { ServiceError, circuitBreaker, fallback, guard, timeout } from '@ferrule/core';
+import type { Call, CircuitBreakerOptions } from '@ferrule/core';
 import { refusal } from '@ferrule/core/adapter';
-import type { Clock } from '@ferrule/core/adapter';
 import { manualClock } from '@ferrule/testing';
-
-const OPERATION = { service: 'orders', name: 'GET /orders', method: 'GET', path: '/orders', idempotent: true };
-const callWith = (deadline?: number): Call => new Call({ side: 'client', operation: OPERATION, deadline });
-const away = new ServiceError('UNAVAILABLE', 'away');
-
-function handClock(): Clock & { ms: number } {
-  return {
-    ms: 0,
-    now() {
-      return this.ms;
-    },
-    wallTime: () => 0,
-    schedule: () => expect.fail('a breaker has no timers'),
-  };
-}
-
-type Result = 'ok' | 'fails' | Error;
-
-/** A breaker around work that is settled by hand. */
-function rig(options: CircuitBreakerOptions = {}): {
-  clock: ReturnType<typeof handClock>;
-  breaker: CircuitBreaker;
-  events: CircuitEvent[];
-  /** Starts a call; undefined when it was refused. */
-  start(call?: Call): Promise<((result: Result) => Promise<void>) | undefined>;
-  /** Starts calls and settles each with the result; how many were refused. */
-  calls(count: number, result: Result): Promise<number>;
-} {
-  const clock = handClock();
-  const events: CircuitEvent[] = [];
-  const breaker = circuitBreaker({ clock, on: (event) => void events.push(event), ...options });
-  let settle: ((result: Result) => void) | undefined;
-  const handler = breaker<Call, string>(
-    () => new Promise((resolve, reject) => (settle = (result) => (result === 'ok' ? resolve('ok') : reject(result === 'fails' ? away : result)))),
-  );
-  const start = async (call: Call = callWith()) => {
-    settle = undefined;
-    const promise = handler(call).catch(() => {});
-    const mine = settle as ((result: Result) => void) | undefined;
-    if (mine === undefined) return undefined;
-    return async (result: Result) => {
-      mine(result);
-      await promise;
-    };
-  };
-  const calls = async (count: number, result: Result) => {
-    let refused = 0;
-    for (let call = 0; call < count; call++) {
-      const end = await start();
-      if (end === undefined) refused++;
-      else await end(result);
-    }
-    return refused;
-  };
-  return { clock, breaker, events, start, calls };
-}
+import { away, callWith, handClock, rig } from './circuit-breaker-fixture.js';
 
 describe('circuitBreaker', () => {
   it('opens when half of at least 20 calls failed, and not before', async () => {
@@ -121,9 +64,9 @@ describe('circuitBreaker', () => {
     await trials[1]!('ok');
     expect(breaker.state).to.equal('closed');
     expect(events).to.deep.equal([
-      { from: 'closed', to: 'open', succeeded: 0, failed: 20, openForMs: 5000 },
-      { from: 'open', to: 'half-open', succeeded: 0, failed: 0 },
-      { from: 'half-open', to: 'closed', succeeded: 2, failed: 0 },
+      { kind: 'transition', from: 'closed', to: 'open', reason: 'failure-rate', succeeded: 0, failed: 20, slow: 0, openForMs: 5000 },
+      { kind: 'transition', from: 'open', to: 'half-open', reason: 'waited', succeeded: 0, failed: 0, slow: 0 },
+      { kind: 'transition', from: 'half-open', to: 'closed', reason: 'trials-succeeded', succeeded: 2, failed: 0, slow: 0 },
     ]);
   });
 
@@ -139,18 +82,20 @@ describe('circuitBreaker', () => {
   });
 
   it('stays open twice as long each time its trials fail, up to 60 s, and 5 s again after it was closed', async () => {
-    const { calls, clock, events } = rig();
+    const { calls, clock, transitions } = rig();
     await calls(20, 'fails');
     for (let round = 0; round < 5; round++) {
-      clock.ms += events.at(-1)!.openForMs!;
+      clock.ms += transitions().at(-1)!.openForMs!;
       await calls(2, 'fails');
     }
     clock.ms += 60_000;
     await calls(2, 'ok');
     await calls(20, 'fails');
-    expect(events.filter((event) => event.to === 'open').map((event) => event.openForMs)).to.deep.equal([
-      5000, 10_000, 20_000, 40_000, 60_000, 60_000, 5000,
-    ]);
+    expect(
+      transitions()
+        .filter((event) => event.to === 'open')
+        .map((event) => event.openForMs),
+    ).to.deep.equal([5000, 10_000, 20_000, 40_000, 60_000, 60_000, 5000]);
   });
 
   it('exactly three trials are on their way under 1,000 concurrent calls', async () => {
@@ -162,14 +107,18 @@ describe('circuitBreaker', () => {
     expect(admitted).to.equal(3);
   });
 
-  it('a trial that never settles gives its permit to another after 10 s, and its late result is ignored', async () => {
-    const { breaker, calls, clock, start } = rig({ trials: 1 });
+  it('a trial without a result after 10 s has failed, so that work that hangs keeps it open; its late result is ignored', async () => {
+    const { breaker, calls, clock, start, events } = rig({ trials: 1 });
     await calls(20, 'fails');
     clock.ms = 5000;
     const leaked = await start();
     clock.ms = 14_999;
     expect(await start()).to.equal(undefined);
+    expect(breaker.state).to.equal('half-open');
     clock.ms = 15_000;
+    expect(await start(), 'it opens again, for twice as long').to.equal(undefined);
+    expect(events.at(-1)).to.include({ to: 'open', reason: 'trials-failed', failed: 1, openForMs: 10_000 });
+    clock.ms = 25_000;
     const second = await start();
     await leaked!('fails');
     expect(breaker.state).to.equal('half-open');
@@ -177,14 +126,33 @@ describe('circuitBreaker', () => {
     expect(breaker.state).to.equal('closed');
   });
 
+  it('a trial whose caller has gone says nothing at the end of its time: another call gets its permit', async () => {
+    const { breaker, calls, clock, start } = rig({ trials: 1 });
+    await calls(20, 'fails');
+    clock.ms = 5000;
+    const call = callWith();
+    await start(call);
+    call.abort(new Error('gone'));
+    clock.ms = 15_000;
+    const second = await start();
+    expect(breaker.state).to.equal('half-open');
+    await second!('ok');
+    expect(breaker.state).to.equal('closed');
+  });
+
   it('a trial keeps its permit no longer than its own deadline', async () => {
-    const { calls, clock, start } = rig({ trials: 1 });
+    const { calls, clock, start } = rig({ trials: 2, successThreshold: { calls: 1 } });
     await calls(20, 'fails');
     clock.ms = 5000;
     await start(callWith(5300));
+    await start();
     clock.ms = 5299;
     expect(await start()).to.equal(undefined);
     clock.ms = 5300;
+    expect(await start(), 'one has failed, one is left, and both permits were used').to.equal(undefined);
+    clock.ms = 15_000;
+    expect(await start()).to.equal(undefined);
+    clock.ms = 25_000;
     expect(await start()).to.not.equal(undefined);
   });
 
@@ -291,47 +259,6 @@ describe('circuitBreaker', () => {
     expect(await circuitBreaker({ clock, minimumCalls: 1 })(() => Promise.resolve('ok'))(callWith())).to.equal('ok');
   });
 
-  it('agrees with a model that keeps every result, under any order of starts, results and time', async () => {
-    const step = fc.oneof(
-      { weight: 4, arbitrary: fc.constant({ do: 'start' as const }) },
-      {
-        weight: 6,
-        arbitrary: fc.record({
-          do: fc.constant('settle' as const),
-          which: fc.nat(),
-          as: fc.constantFrom('ok' as const, 'fails' as const, 'fails' as const, 'nothing' as const),
-        }),
-      },
-      { weight: 1, arbitrary: fc.record({ do: fc.constant('pass' as const), ms: fc.integer({ min: 1, max: 4000 }) }) },
-    );
-    const gone = new ServiceError('CANCELLED', 'gone');
-    const visited = new Set<string>();
-    await fc.assert(
-      fc.asyncProperty(fc.array(step, { minLength: 50, maxLength: 150 }), async (steps) => {
-        const { clock, breaker, start } = rig({ minimumCalls: 4, window: '10s', openFor: '2s', maxOpenFor: '6s', trialTimeout: '3s' });
-        const model = new Model();
-        const running: { end: (result: Result) => Promise<void>; ticket: Ticket }[] = [];
-        for (const one of steps) {
-          if (one.do === 'pass') clock.ms += one.ms;
-          else if (one.do === 'start') {
-            const ticket = model.start(clock.ms);
-            const end = await start();
-            expect(end !== undefined).to.equal(ticket !== undefined);
-            if (end !== undefined && ticket !== undefined) running.push({ end, ticket });
-          } else if (running.length > 0) {
-            const [{ end, ticket }] = running.splice(one.which % running.length, 1) as [(typeof running)[number]];
-            model.settle(ticket, one.as, clock.ms);
-            await end(one.as === 'nothing' ? gone : one.as);
-          }
-          expect(breaker.state).to.equal(model.state);
-          visited.add(model.state);
-        }
-      }),
-      { numRuns: 150, seed: 1 },
-    );
-    expect([...visited].sort(), 'the property went through all states').to.deep.equal(['closed', 'half-open', 'open']);
-  });
-
   for (const [options, message] of [
     [{ threshold: 0 }, 'circuitBreaker threshold: 0'],
     [{ threshold: 50 }, 'circuitBreaker threshold: 50'],
@@ -340,71 +267,193 @@ describe('circuitBreaker', () => {
     [{ trials: 0 }, 'circuitBreaker trials: 0'],
     [{ on: 'event' }, 'circuitBreaker on: "event" is no function'],
     [{ timeout: 10 }, 'circuitBreaker: there is no option "timeout"'],
+    [{ jitter: 2 }, 'circuitBreaker jitter: 2 is no share of a time'],
+    [{ consecutive: 0 }, 'circuitBreaker consecutive: 0'],
+    [{ slowCall: 0 }, 'circuitBreaker slowCall: 0'],
+    [{ slowThreshold: 0.5 }, 'circuitBreaker slowThreshold: no call is slow without slowCall'],
+    [{ window: 0 }, 'circuitBreaker window: 0'],
+    [{ window: { calls: 0 } }, 'circuitBreaker window calls: 0'],
+    [{ window: { calls: 2e6 } }, 'circuitBreaker window calls: 2000000 takes a byte for each. Give at most 1000000'],
+    [{ window: { calls: 10 }, minimumCalls: 11 }, 'circuitBreaker minimumCalls: 11 calls never fit into a window of 10'],
+    [{ window: { count: 10 } }, 'circuitBreaker window: there is no option "count"'],
+    [{ successThreshold: 3 }, 'circuitBreaker successThreshold: 3 is no share'],
+    [{ successThreshold: { calls: 4 } }, 'circuitBreaker successThreshold calls: 4 of 3 trials cannot succeed'],
+    [{ recovery: { kind: 'constant' } }, 'circuitBreaker recovery kind: "constant" is unknown'],
+    [{ recovery: { kind: 'exponential', factor: 0.5 } }, 'circuitBreaker recovery factor: 0.5'],
+    [{ recovery: { kind: 'linear' } }, 'circuitBreaker recovery step: undefined is no duration'],
+    [{ recovery: { kind: 'linear', step: '1s', factor: 2 } }, 'circuitBreaker recovery: there is no option "factor"'],
+    [{ adaptive: { errorRate: 80 } }, 'circuitBreaker adaptive errorRate: 80'],
+    [{ failOn: [] }, 'circuitBreaker failOn: without a code nothing ever fails'],
+    [{ failOn: ['503'] }, 'circuitBreaker failOn: "503" is no canonical code'],
+    [{ failOn: ['UNAVAILABLE'], verdict: () => 'failed' }, 'circuitBreaker failOn: verdict decides alone'],
+    [{ per: 'tenant' }, 'circuitBreaker per: "tenant" gives no key'],
+    [{ maxKeys: 10 }, 'circuitBreaker maxKeys: there are no keys without per'],
+    [{ per: 'operation', maxKeys: 0 }, 'circuitBreaker maxKeys: 0'],
+    [{ clock: {} }, 'circuitBreaker clock: {} has no now()'],
+    [{ random: 1 }, 'circuitBreaker random: 1 is no function'],
   ] as const) {
     it(`refuses at construction: ${message}`, () => {
       expect(() => circuitBreaker(options as CircuitBreakerOptions)).to.throw(TypeError, message);
     });
   }
+
+  describe('what users of other breakers ran into', () => {
+    it('closes when its trials are all client errors (opossum #389: stuck half-open with an errorFilter)', async () => {
+      const { breaker, calls, clock } = rig();
+      await calls(20, 'fails');
+      clock.ms = 5000;
+      await calls(2, new ServiceError('NOT_FOUND', 'none'));
+      expect(breaker.state).to.equal('closed');
+    });
+
+    it('never stays open for longer than it said, though time goes back by an hour (opossum #386: stuck open)', async () => {
+      const { breaker, calls, clock, start } = rig();
+      clock.ms = 3_600_000;
+      await calls(20, 'fails');
+      clock.ms = 0;
+      expect(await start()).to.equal(undefined);
+      clock.ms = 4999;
+      expect(await start()).to.equal(undefined);
+      clock.ms = 5000;
+      expect(await start()).to.not.equal(undefined);
+      expect(breaker.state).to.equal('half-open');
+    });
+
+    it('a trial holds its permit no longer, though time goes back by an hour', async () => {
+      const { calls, clock, start, events } = rig({ trials: 1 });
+      clock.ms = 3_600_000;
+      await calls(20, 'fails');
+      clock.ms += 5000;
+      await start();
+      clock.ms = 0;
+      expect(await start()).to.equal(undefined);
+      clock.ms = 10_000;
+      await start();
+      expect(events.at(-1)).to.include({ reason: 'trials-failed' });
+    });
+
+    it('an error that is no failure stays the error that was thrown, and brings no fallback of its own (opossum #567)', async () => {
+      const missing = new ServiceError('NOT_FOUND', 'none');
+      const find = guard(() => Promise.reject(missing), circuitBreaker());
+      expect(await find().catch((error: unknown) => error)).to.equal(missing);
+      const open = circuitBreaker();
+      open.open();
+      const refused = guard(() => 'live', fallback('stale'), open);
+      expect(await refused(), 'a fallback outside stands in for the refusal').to.equal('stale');
+    });
+
+    it('hands down a signal that works in every state, and takes back none of its own (opossum #674, #892, cockatiel #112)', async () => {
+      const clock = handClock();
+      const breaker = circuitBreaker({ clock, minimumCalls: 1, trials: 1 });
+      let fails = true;
+      const seen: boolean[] = [];
+      const handler = breaker(async (call: Call) => {
+        seen.push(call.signal.aborted);
+        if (fails) throw away;
+        return call.signal;
+      });
+      await handler(callWith()).catch(() => {});
+      clock.ms = 5000;
+      fails = false;
+      const call = callWith();
+      const signal = await handler(call);
+      expect(breaker.state).to.equal('closed');
+      expect(seen).to.deep.equal([false, false]);
+      call.abort(new Error('gone'));
+      expect(signal.aborted).to.equal(true);
+    });
+
+    it('passes on the reason of an abort as it is (cockatiel #101)', async () => {
+      const reason = new Error('the user left');
+      const handler = circuitBreaker()((call: Call) => new Promise((_resolve, reject) => void call.onAbort(reject)));
+      const call = callWith();
+      const result = handler(call).catch((error: unknown) => error);
+      call.abort(reason);
+      expect(await result).to.equal(reason);
+    });
+
+    for (const [what, thrown] of [
+      ['undefined', undefined],
+      ['null', null],
+      ['a text', 'broken'],
+      ['a Proxy that throws', new Proxy({}, { get: () => expect.fail('read'), getPrototypeOf: () => expect.fail('read') })],
+      ['a revoked Proxy', revoked()],
+    ] as const) {
+      it(`takes whatever is thrown: ${what} (cockatiel #97)`, async () => {
+        const breaker = circuitBreaker({ consecutive: 1, failOn: ['UNKNOWN'] });
+        const handler = breaker(() => Promise.reject(thrown));
+        let caught: unknown = 'nothing';
+        await handler(callWith()).catch((error: unknown) => void (caught = error));
+        expect(Object.is(caught, thrown)).to.equal(true);
+        expect(breaker.state).to.equal('open');
+      });
+    }
+
+    it('what is done to the options later changes nothing, and two breakers of one options object share nothing (cockatiel #113)', async () => {
+      const clock = handClock();
+      const options = { clock, consecutive: 2, window: { calls: 5 }, failOn: ['UNAVAILABLE' as const] };
+      const [one, other] = [circuitBreaker(options), circuitBreaker(options)];
+      options.consecutive = 100;
+      options.window.calls = 1;
+      options.failOn.length = 0;
+      const failing = one(() => Promise.reject(away));
+      await failing(callWith()).catch(() => {});
+      await failing(callWith()).catch(() => {});
+      expect([one.state, other.state]).to.deep.equal(['open', 'closed']);
+    });
+
+    it('leaves no listener, timer or signal behind over 10,000 calls (opossum #378, cockatiel #69)', async () => {
+      const clock = handClock();
+      const breaker = circuitBreaker({ clock, consecutive: 50, openFor: 100, maxOpenFor: 100, slowCall: '1s', adaptive: true });
+      let fails = false;
+      const handler = breaker(() => (fails ? Promise.reject(away) : Promise.resolve('ok')));
+      const call = callWith();
+      let listeners = 0;
+      call.onAbort = () => (listeners++, () => listeners--);
+      call.onEnd = () => void listeners++;
+      Object.defineProperty(call, 'signal', { get: () => expect.fail('a breaker asks for no signal') });
+      for (let round = 0; round < 10_000; round++) {
+        clock.ms += 10;
+        fails = round % 1000 > 900;
+        await handler(call).catch(() => {});
+      }
+      expect(listeners).to.equal(0);
+      expect(breaker.stats().transitions, 'it went through all of its states').to.be.above(20);
+    });
+  });
+
+  it('a handler that throws instead of rejecting counts, and keeps no permit', async () => {
+    const clock = handClock();
+    const breaker = circuitBreaker({ clock, minimumCalls: 1, trials: 1 });
+    const handler = breaker(() => {
+      throw away;
+    });
+    expect(await handler(callWith()).catch((error: unknown) => error)).to.equal(away);
+    clock.ms = 5000;
+    expect(await handler(callWith()).catch((error: unknown) => error)).to.equal(away);
+    expect(breaker.state).to.equal('open');
+  });
+
+  it('a listener may change the state while it is told of one', async () => {
+    const clock = handClock();
+    const breaker = circuitBreaker({
+      clock,
+      minimumCalls: 1,
+      on(event) {
+        if (event.kind === 'transition' && event.to === 'half-open') breaker.open();
+      },
+    });
+    const handler = breaker(() => Promise.reject(away));
+    await handler(callWith()).catch(() => {});
+    clock.ms = 5000;
+    const error = await handler(callWith()).catch((thrown: ServiceError) => thrown);
+    expect(error).to.include({ reason: 'CIRCUIT_OPEN', message: 'GET /orders: circuit forced-open, by hand' });
+    expect(breaker.stats()).to.include({ state: 'forced-open', trials: 0 });
+  });
 });
 
-interface Ticket {
-  readonly epoch: number;
-  expiresAt?: number;
-  over?: boolean;
-}
-
-/** The breaker of the property above, written for the reader: every result kept, every question answered by a search. */
-class Model {
-  state: 'closed' | 'open' | 'half-open' = 'closed';
-  epoch = 0;
-  results: { bucket: number; ok: boolean }[] = [];
-  trials: Ticket[] = [];
-  trialResults: boolean[] = [];
-  openUntil = 0;
-  nextOpenMs = 2000;
-
-  start(now: number): Ticket | undefined {
-    if (this.state === 'open' && now >= this.openUntil) this.become('half-open');
-    if (this.state === 'closed') return { epoch: this.epoch };
-    if (this.state === 'open') return undefined;
-    this.trials = this.trials.filter((trial) => trial.over !== true && trial.expiresAt! > now);
-    if (this.trials.length + this.trialResults.length >= 3) return undefined;
-    const trial: Ticket = { epoch: this.epoch, expiresAt: now + 3000 };
-    this.trials.push(trial);
-    return trial;
-  }
-
-  settle(ticket: Ticket, as: 'ok' | 'fails' | 'nothing', now: number): void {
-    if (ticket.epoch !== this.epoch) return;
-    if (ticket.expiresAt !== undefined) {
-      if (!this.trials.includes(ticket)) return;
-      ticket.over = true;
-      if (as === 'nothing') return;
-      this.trialResults.push(as === 'ok');
-      if (this.trialResults.filter((ok) => !ok).length >= 2) this.open(now);
-      else if (this.trialResults.filter((ok) => ok).length >= 2) {
-        this.nextOpenMs = 2000;
-        this.results = [];
-        this.become('closed');
-      }
-      return;
-    }
-    if (as === 'nothing') return;
-    this.results.push({ bucket: Math.floor(now / 1000), ok: as === 'ok' });
-    const recent = this.results.filter((result) => result.bucket > Math.floor(now / 1000) - 10);
-    if (recent.length >= 4 && recent.filter((result) => !result.ok).length * 2 >= recent.length) this.open(now);
-  }
-
-  open(now: number): void {
-    this.openUntil = now + this.nextOpenMs;
-    this.nextOpenMs = Math.min(6000, this.nextOpenMs * 2);
-    this.become('open');
-  }
-
-  become(state: 'closed' | 'open' | 'half-open'): void {
-    this.state = state;
-    this.epoch++;
-    this.trials = [];
-    this.trialResults = [];
-  }
+function revoked(): object {
+  const { proxy, revoke } = Proxy.revocable({}, {});
+  revoke();
+  return proxy;
 }

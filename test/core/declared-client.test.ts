@@ -73,7 +73,7 @@ describe('a @ServiceClient', () => {
       const given = { param: { id: '1' } } as never;
       const error: unknown = await orders.find(given).catch((thrown: unknown) => thrown);
       expect((error as Error).message).to.equal(
-        'Orders.find: there is no part "param" in a request. It takes params, query, headers, body, timeout, signal, idempotencyKey.',
+        'Orders.find: there is no part "param" in a request. It takes params, query, headers, body, timeout, address, signal, idempotencyKey.',
       );
       expect(((await orders.find('1' as never).catch((thrown: unknown) => thrown)) as Error).message).to.match(
         /it takes one object.*was given string/,

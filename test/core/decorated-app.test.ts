@@ -150,7 +150,7 @@ for (const [kind, app] of [
       });
 
       it('is ready when its checked methods say so', async () => {
-        expect(orders.monitor.checks).to.deep.equal(['store']);
+        expect(orders.monitor.checks).to.include('store');
         expect((await ask('GET', '/health/ready')).status).to.equal(200);
         await ask('DELETE', '/orders/1');
         expect((await ask('GET', '/health/ready')).status).to.equal(503);

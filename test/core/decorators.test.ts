@@ -22,7 +22,7 @@ import {
   param,
   query,
 } from '@ferrule/core';
-import type { Handler, Remote, Resolve } from '@ferrule/core';
+import type { Handler, Remote, Resolve, ServiceError } from '@ferrule/core';
 import { traitsOf } from '@ferrule/core/adapter';
 
 const chain = (controller: object, resolve?: Resolve): readonly string[] =>
@@ -214,6 +214,32 @@ describe('controllers', () => {
     }
   });
 
+  it('answer 400 when a conversion rejects, and give what it resolves with', async () => {
+    const known = async (text: string): Promise<number> => {
+      if (text !== '7') throw new Error('an internal matter');
+      return 7;
+    };
+    @Controller()
+    class Awaiting {
+      @Get('/', query('n', known), query('m', known))
+      all(n?: number, m?: number): unknown {
+        return [n, m];
+      }
+    }
+    const handle = async (values: Readonly<Record<string, unknown>>): Promise<unknown> =>
+      controllerRoutes(Awaiting)[0]!.handler({ query: values } as never);
+    expect(await handle({ n: '7' })).to.deep.equal([7, undefined]);
+    const failure = await handle({ n: '8', m: '9' }).then(
+      () => undefined,
+      (error: unknown) => error as ServiceError,
+    );
+    expect(failure).to.include({ code: 'INVALID_ARGUMENT', status: 400 });
+    expect(failure!.errors).to.deep.equal([
+      { pointer: '#/query/n', detail: 'does not fit' },
+      { pointer: '#/query/m', detail: 'does not fit' },
+    ]);
+  });
+
   it('are health checks too', async () => {
     @Controller()
     class Checked {
@@ -295,6 +321,16 @@ describe('controllers', () => {
     ['a status that is none', () => Status(99), /@Status\(99\): that is no final HTTP status/],
     ['a factory that was not called', () => Wrap({} as never), /@Wrap: argument 0 is object\. Give a wrapper/],
     ['no error class', () => mapped('x' as never, () => undefined), /@MapError: the first argument is string/],
+    [
+      'an arrow function for an error class',
+      () => mapped((() => undefined) as never, () => undefined),
+      /@MapError: the first argument is a function that makes no errors/,
+    ],
+    [
+      'a mapping before its class',
+      () => mapped((() => undefined) as never, RangeError as never),
+      /the second is a class: they are the wrong way round/,
+    ],
     ['no mapping', () => mapped(Error, undefined as never), /@MapError\(Error\): the second argument is undefined/],
     ['a check without a name', () => HealthCheck(''), /@HealthCheck\(""\): give the check a name/],
     ['a policy that makes no sense', () => Bulkhead(-1), /bulkhead/],

@@ -1,7 +1,9 @@
+import { Readable } from 'node:stream';
 import { expect } from 'chai';
 import { Call, Reply, ServiceError, compose, fallback, guard, timeout } from '@ferrule/core';
-import { traitsOf } from '@ferrule/core/adapter';
-import type { Wrapper } from '@ferrule/core';
+import { OUTBOUND, traitsOf } from '@ferrule/core/adapter';
+import type { Outbound } from '@ferrule/core/adapter';
+import type { Handler, Wrapper } from '@ferrule/core';
 import { manualClock } from '@ferrule/testing';
 
 const OPERATION = { service: 'orders', name: 'GET /orders', method: 'GET', path: '/orders', idempotent: true };
@@ -66,8 +68,52 @@ describe('fallback', () => {
     expect(heard).to.deep.equal([away]);
   });
 
+  describe('with another service', () => {
+    const other: Handler = async (one) => new Reply(200, `${one.operation.service} ${one.operation.name}`);
+
+    it('gives it the same call: a handler, or a client, whose name the call then has', async () => {
+      expect((await fallback({ service: other })(failing)(call())).body).to.equal('orders GET /orders');
+      const standIn = fallback({ service: { service: 'orders-archive', handler: other } });
+      const wrapper: Wrapper = standIn;
+      expect((await wrapper(failing)(call())).body).to.equal('orders-archive GET /orders');
+      expect(standIn.stats()).to.deep.equal({ substituted: 1 });
+    });
+
+    it('throws what that one fails with, and aborts it with the call', async () => {
+      const worse = new ServiceError('UNAVAILABLE', 'away too');
+      expect(await fallback({ service: () => Promise.reject(worse) })(failing)(call()).catch((error: unknown) => error)).to.equal(worse);
+      const one = call();
+      const gone = new ServiceError('CANCELLED', 'gone');
+      const answer = one.run(fallback({ service: (branch) => new Promise<Reply>((_resolve, reject) => branch.onAbort(reject)) })(failing));
+      await new Promise((resolve) => setImmediate(resolve));
+      one.abort(gone);
+      expect(await answer.catch((error: unknown) => error)).to.equal(gone);
+      expect(one.ended).to.equal(true);
+    });
+
+    it('does not send it what was sent once, nor a call to one address', async () => {
+      const upload = new Call({ side: 'client', operation: OPERATION, body: Readable.from(['x']) });
+      const pinned = call();
+      pinned.values.set(OUTBOUND, { target: '/orders', mode: 'parse', address: 'http://10.0.0.1' } as Outbound);
+      for (const one of [upload, pinned]) expect(await fallback({ service: other })(failing)(one).catch((error: unknown) => error)).to.equal(away);
+    });
+
+    it('is for calls: a guarded function has nothing to send', async () => {
+      const work = guard(failing, fallback({ service: other }) as never);
+      expect(await work().catch((error: unknown) => error)).to.be.instanceOf(TypeError);
+    });
+
+    it('takes a value with a member of that name for a value', async () => {
+      expect(await guard((): unknown => failing(), fallback({ service: 'orders' }))()).to.deep.equal({ service: 'orders' });
+    });
+  });
+
   it('says that it may answer in place of the handler, so that it is refused on native routes', () => {
     expect(traitsOf(fallback(new Reply(200)))).to.deep.equal({ name: 'fallback', replays: true });
+  });
+
+  it('refuses to have nothing to answer with', () => {
+    expect(() => (fallback as () => unknown)()).to.throw(TypeError, 'fallback: there is nothing to answer with');
   });
 
   it('refuses a `when` that is no function', () => {

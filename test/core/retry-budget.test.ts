@@ -72,6 +72,8 @@ describe('retryBudget', () => {
 
   for (const [options, message] of [
     [{ ratio: -0.1 }, 'retryBudget ratio: -0.1'],
+    [{ ratio: 2 }, 'retryBudget ratio: 2'],
+    [{ ratio: Number.NaN }, 'retryBudget ratio: NaN'],
     [{ perSecond: Number.NaN }, 'retryBudget perSecond: NaN'],
     [{ window: 0 }, 'retryBudget window: 0'],
   ] as const) {

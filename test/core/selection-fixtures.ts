@@ -1,5 +1,5 @@
 import { Call } from '@ferrule/core';
-import type { Directory, DirectoryState, Instance, Snapshot } from '@ferrule/core';
+import type { CallHeaders, CallInit, DirectoryState, Instance, Snapshot, SnapshotSource } from '@ferrule/core';
 import { TRIED } from '@ferrule/core/adapter';
 import type { Balancer, Endpoint, Lease, Selector, View } from '@ferrule/core/adapter';
 
@@ -14,23 +14,34 @@ export function instances(count: number): Instance[] {
 }
 
 export function outbound(
-  change: { method?: string; attempt?: number; deadline?: number; headers?: Record<string, string>; tried?: Endpoint[] } = {},
+  change: {
+    method?: string;
+    attempt?: number;
+    deadline?: number;
+    headers?: CallHeaders;
+    tried?: Endpoint[];
+    service?: string;
+    query?: NonNullable<CallInit['query']>;
+    params?: NonNullable<CallInit['params']>;
+  } = {},
 ): Call {
-  const { method = 'GET', attempt = 1, deadline, headers = {}, tried } = change;
+  const { method = 'GET', attempt = 1, deadline, headers = {}, tried, service = SERVICE, query = '', params = {} } = change;
   const idempotent = method === 'GET';
   const call = new Call({
     side: 'client',
-    operation: { service: SERVICE, name: `${method} /x`, method, path: '/x', idempotent },
+    operation: { service, name: `${method} /x`, method, path: '/x', idempotent },
     attempt,
     deadline,
     headers,
+    query,
+    params,
   });
   if (tried !== undefined) call.values.set(TRIED, tried);
   return call;
 }
 
-/** A Directory that knows one service and says what it is told to. */
-export class ScriptedDirectory implements Directory {
+/** A directory that knows one service and says what it is told to. */
+export class ScriptedDirectory implements SnapshotSource {
   snapshot: Snapshot = { service: SERVICE, state: 'pending', instances: [], revision: 0, stale: false };
   readonly listeners = new Set<(snapshot: Snapshot) => void>();
 
@@ -55,20 +66,10 @@ export class ScriptedDirectory implements Directory {
     return this.snapshot;
   }
 
-  ready(): Promise<Snapshot> {
-    return Promise.resolve(this.snapshot);
-  }
-
   subscribe(_service: string, listener: (snapshot: Snapshot) => void): () => void {
     this.listeners.add(listener);
     return () => void this.listeners.delete(listener);
   }
-
-  onChange(): () => void {
-    return () => {};
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {}
 }
 
 /** A balancer that picks the endpoint with the id `target`, and the first one while it is not there. */

@@ -2,13 +2,13 @@ import { expect } from 'chai';
 import { fc } from '../support/fast-check.js';
 import { createSelector, ejector, leastPending, p2c, roundRobin } from '@ferrule/core';
 import type { Instance, ServiceError } from '@ferrule/core';
-import type { Endpoint, Lease, Outcome } from '@ferrule/core/adapter';
+import type { Balancer, Endpoint, HealthSource, Lease, Outcome, View } from '@ferrule/core/adapter';
 import type { ManualClock } from '@ferrule/testing';
 import { seededRandom } from '@ferrule/testing';
 import { ScriptedDirectory, instance, outbound, pinned } from './selection-fixtures.js';
 
 /**
- * Random lists, picks, tried-sets, results and pauses, against an oracle that keeps every result for ever, knows no index and no heap,
+ * Random lists of one or several priorities and zones, picks, tried-sets, results and pauses, against an oracle that keeps every result for ever, knows no index and no heap,
  * and works everything out again by scanning. Only what the rules say is shared: the numbers of the ejector's defaults.
  */
 interface Known {
@@ -33,8 +33,27 @@ interface Running {
   answered: boolean;
 }
 
+/** Those that are used alike, worked out anew each time. */
+interface Part {
+  priority: number;
+  near: boolean | undefined;
+  members: Known[];
+  ready: Known[];
+  pickable: Known[];
+  share: number;
+  panic: boolean;
+}
+
 class Oracle {
   known = new Map<string, Known>();
+  /** Ids that somebody beside the registry calls unhealthy. */
+  readonly unwell = new Set<string>();
+
+  constructor(readonly zone: string | undefined) {}
+
+  passing(one: Known): boolean {
+    return one.instance.status !== 'fail' && !this.unwell.has(one.instance.id);
+  }
 
   apply(list: readonly Instance[]): void {
     const before = this.known;
@@ -71,17 +90,56 @@ class Oracle {
     }
   }
 
-  /** Those that may be picked, by the rules of readiness and panic. */
-  pickable(): Known[] {
+  /** All with members, the first used first, by the rules of readiness, spill-over and panic. */
+  parts(): Part[] {
     const members = [...this.known.values()].filter((one) => one.instance.weight !== 0);
-    const ready = members.filter((one) => one.state === 'ready' && one.instance.status !== 'fail');
-    const listening = members.filter((one) => !one.refused);
-    if (ready.length > 0 && ready.length * 2 >= listening.length) return ready;
-    return listening.length > 0 ? listening : members;
+    const parts: (Part & { size: number; listening: Known[] })[] = [];
+    for (const priority of [...new Set(members.map((one) => one.instance.priority ?? 0))].sort((a, b) => a - b)) {
+      const layer = members.filter((one) => (one.instance.priority ?? 0) === priority);
+      for (const near of this.zone === undefined ? [undefined] : [true, false]) {
+        const own = layer.filter((one) => near === undefined || (one.instance.zone === this.zone) === near);
+        if (own.length === 0) continue;
+        const even = near === true ? layer.length / new Set(layer.map((one) => one.instance.zone)).size : 0;
+        const ready = own.filter((one) => one.state === 'ready' && this.passing(one));
+        const listening = own.filter((one) => !one.refused);
+        parts.push({ priority, near, members: own, ready, listening, size: Math.max(own.length, even), pickable: ready, share: 0, panic: false });
+      }
+    }
+    const can = parts.map((one) => Math.min(1, (one.ready.length * 1.4) / one.size));
+    const all = can.reduce((sum, one) => sum + one, 0);
+    const listen = parts.reduce((sum, one) => sum + one.listening.length, 0);
+    let before = 0;
+    for (const [index, part] of parts.entries()) {
+      if (all === 0) {
+        part.share = listen > 0 ? part.listening.length / listen : part.members.length / members.length;
+        part.panic = part.share > 0;
+      } else {
+        part.share = Math.max(0, Math.min(1, before + can[index]! / Math.min(1, all)) - before);
+        if (part.share < 1e-9) part.share = 0;
+        before += part.share;
+        const enough = parts.length > 1 && all > 1 - 1e-9;
+        part.panic =
+          part.share > 0 && !enough && part.ready.length * 2 < Math.max(part.listening.length, part.size > part.members.length ? part.size : 0);
+      }
+      if (part.panic) part.pickable = part.listening.length > 0 ? part.listening : part.members;
+    }
+    return parts;
   }
 
+  /** Those that may be picked. */
+  pickable(): Known[] {
+    return this.parts().flatMap((part) => (part.share > 0 ? part.pickable : []));
+  }
+
+  /** Those of whom one may be probed. */
   due(): Known[] {
-    return [...this.known.values()].filter((one) => one.state === 'half-open' && one.instance.weight !== 0 && one.instance.status !== 'fail');
+    const parts = this.parts();
+    const last = parts.some((part) => part.ready.length > 0) ? parts.findLastIndex((part) => part.share > 0) : parts.length - 1;
+    for (const part of parts.slice(0, last + 1)) {
+      const due = part.members.filter((one) => one.state === 'half-open' && this.passing(one));
+      if (due.length > 0) return due;
+    }
+    return [];
   }
 
   ok(running: Running, now: number): void {
@@ -164,15 +222,12 @@ function ensure(holds: boolean, what: string): void {
   if (!holds) throw new Error(`It was to be: ${what}`);
 }
 
-function panics(pickable: readonly Known[]): boolean {
-  return pickable.some((one) => one.state !== 'ready' || one.instance.status === 'fail');
-}
-
 type Command =
   | { readonly do: 'list'; readonly keep: number; readonly add: number; readonly change: number }
   | { readonly do: 'pick'; readonly times: number; readonly tried: number; readonly safe: boolean }
   | { readonly do: 'end'; readonly which: number; readonly times: number; readonly outcome: Outcome; readonly headers: boolean }
   | { readonly do: 'break'; readonly which: number; readonly outcome: Outcome }
+  | { readonly do: 'health'; readonly which: number }
   | { readonly do: 'wait'; readonly ms: number };
 
 const OUTCOMES: readonly Outcome[] = [
@@ -216,6 +271,7 @@ const commands = fc.array(
     },
     // One endpoint that keeps failing, however it came to be chosen: without these, random results would hardly ever eject.
     { weight: 4, arbitrary: fc.record({ do: fc.constant('break' as const), which: fc.nat(), outcome: fc.constantFrom(...OUTCOMES.slice(2, 7)) }) },
+    { weight: 2, arbitrary: fc.record({ do: fc.constant('health' as const), which: fc.nat() }) },
     { weight: 4, arbitrary: fc.record({ do: fc.constant('wait' as const), ms: fc.oneof(fc.nat(50), fc.nat(7_000), fc.nat(400_000)) }) },
   ),
   { minLength: 5, maxLength: 60, size: 'max' },
@@ -228,31 +284,85 @@ function settableClock(): Pick<ManualClock, 'now' | 'wallTime' | 'schedule'> & {
 }
 
 /** What the runs have met, so that a test that never gets anywhere is noticed. */
-const met = { ejected: 0, refused: 0, probes: 0, panics: 0, tried: 0, allTried: 0, overloaded: 0, picks: 0, largest: 0 };
+const met = {
+  ejected: 0,
+  refused: 0,
+  probes: 0,
+  panics: 0,
+  tried: 0,
+  allTried: 0,
+  triedStandby: 0,
+  overloaded: 0,
+  unwell: 0,
+  spilled: 0,
+  standby: 0,
+  smallZone: 0,
+  picks: 0,
+  largest: 0,
+};
 
 type Kind = 'p2c' | 'round robin' | 'one that keeps to an endpoint';
 const KINDS: readonly Kind[] = ['p2c', 'round robin', 'one that keeps to an endpoint'];
 
-function run(kind: Kind, size: number, seed: number, script: readonly Command[]): void {
+/** Of how many priorities the instances are, and whether one of their three zones is preferred. */
+interface Layers {
+  readonly priorities: number;
+  readonly zone: string | undefined;
+}
+
+const layers = fc.record({ priorities: fc.integer({ min: 1, max: 3 }), zone: fc.constantFrom(undefined, undefined, 'eu-1') });
+
+function run(kind: Kind, size: number, { priorities, zone }: Layers, seed: number, script: readonly Command[]): void {
   const clock = settableClock();
   const random = seededRandom(seed);
   const directory = new ScriptedDirectory();
   // It makes ejections common where a list is so long that chance hardly ever picks an endpoint twice.
   const keeping = pinned('');
-  const balancer = kind === 'p2c' ? p2c({ load: leastPending(), random }) : kind === 'round robin' ? roundRobin({ random }) : keeping;
-  const selector = createSelector({ service: 'orders', directory, balancer, ejector: ejector({ jitter: 0, slowStart: 0 }), clock, random });
-  const oracle = new Oracle();
+  const inner = kind === 'p2c' ? p2c({ load: leastPending(), random }) : kind === 'round robin' ? roundRobin({ random }) : keeping;
+  // As `weighted()` does it: what a view holds is looked at again only when its version has moved.
+  const seen = new WeakMap<View, { version: number; list: string }>();
+  const balancer: Balancer = {
+    ...inner,
+    pick(view, call) {
+      const list = view.endpoints.map(({ id, instance: { weight } }) => `${id} ${weight}`).join();
+      const before = seen.get(view);
+      if (before?.version === view.version) ensure(before.list === list, 'the same list for the same version');
+      seen.set(view, { version: view.version, list });
+      return inner.pick(view, call);
+    },
+  };
+  const oracle = new Oracle(zone);
+  const heard = new Set<(service: string, id: string) => void>();
+  const health: HealthSource = {
+    healthOf: ({ id }) => (oracle.unwell.has(id) ? false : undefined),
+    onChange: (listener) => (heard.add(listener), () => void heard.delete(listener)),
+  };
+  const selector = createSelector({
+    service: 'orders',
+    directory,
+    balancer,
+    ejector: ejector({ jitter: 0, slowStart: 0 }),
+    clock,
+    random,
+    health,
+    ...(zone !== undefined && { zone }),
+  });
   const ours = new Map<Endpoint, Known>();
   const running: Running[] = [];
   let made = 0;
-  /** Who had a turn since the pickable ones last changed: round robin may not come back to one before all had theirs. */
-  let rotation: { key: string; seen: Known[] } = { key: '', seen: [] };
+  /** Who had a turn since the pickable ones of a part last changed: round robin may not come back to one before all had theirs. */
+  const rotations = new Map<string, { key: string; seen: Known[] }>();
 
   const publish = (list: readonly Instance[]): void => {
     oracle.apply(list);
     directory.publish(list);
   };
-  const fresh = (): Instance => instance(`n${made}`, { port: 10_000 + made++ });
+  const anyZone = (): string | undefined => [undefined, 'eu-1', 'eu-2'][Math.floor(random() * 3)];
+  const anyPriority = (): number => Math.floor(random() * priorities);
+  const fresh = (): Instance => {
+    const own = anyZone();
+    return instance(`n${made}`, { port: 10_000 + made++, priority: anyPriority(), ...(own !== undefined && { zone: own }) });
+  };
 
   const pick = (triedCount: number, safe: boolean): Running | undefined => {
     oracle.pass(clock.time);
@@ -262,7 +372,7 @@ function run(kind: Kind, size: number, seed: number, script: readonly Command[])
       triedCount === 0
         ? []
         : [...ours]
-            .filter(([, known]) => pickable.includes(known))
+            .filter(([, known]) => pickable.includes(known) || (triedCount > 3 && [...oracle.known.values()].includes(known)))
             .slice(0, triedCount)
             .map(([endpoint]) => endpoint);
     const call = outbound({ method: safe ? 'GET' : 'POST', tried, attempt: tried.length > 0 ? 2 : 1 });
@@ -290,7 +400,6 @@ function run(kind: Kind, size: number, seed: number, script: readonly Command[])
       known.state = 'probing';
       known.until = clock.time + 5_500;
     } else {
-      ensure(pickable.includes(known), 'one that may be picked');
       checkChoice(known, pickable, tried);
     }
     known.waiting++;
@@ -301,17 +410,22 @@ function run(kind: Kind, size: number, seed: number, script: readonly Command[])
   };
 
   const checkChoice = (known: Known, pickable: readonly Known[], tried: readonly Endpoint[]): void => {
+    const part = oracle.parts().find((one) => one.members.includes(known))!;
     if (tried.length > 0) {
       met.tried++;
       const triedKnown = tried.map((endpoint) => ours.get(endpoint)!);
       const untried = pickable.filter((one) => !triedKnown.includes(one));
+      const standby = oracle.parts().flatMap((one) => (one.share > 0 ? [] : one.pickable.filter((other) => !triedKnown.includes(other))));
       if (untried.length > 0) ensure(untried.includes(known), 'an untried one');
+      else if (standby.length > 0) ensure(standby.includes(known), 'one that stands by and was not tried');
       else met.allTried++;
-      rotation = { key: '', seen: [] };
+      if (untried.length === 0 && standby.length > 0) met.triedStandby++;
+      rotations.clear();
       return;
     }
-    if (kind === 'p2c' && pickable.length > 1) {
-      const others = pickable.filter((one) => one !== known);
+    ensure(pickable.includes(known), 'one that may be picked');
+    if (kind === 'p2c' && part.pickable.length > 1) {
+      const others = part.pickable.filter((one) => one !== known);
       ensure(
         others.some((one) => one.waiting >= known.waiting),
         'not the one most loaded of all',
@@ -319,16 +433,20 @@ function run(kind: Kind, size: number, seed: number, script: readonly Command[])
     }
     if (kind === 'round robin') {
       follow();
-      if (rotation.seen.length === pickable.length) rotation.seen = [];
+      const rotation = rotations.get(nameOf(part))!;
+      if (rotation.seen.length === part.pickable.length) rotation.seen = [];
       ensure(!rotation.seen.includes(known), 'a turn for each before the next round');
       rotation.seen.push(known);
     }
   };
 
+  const nameOf = ({ priority, near }: Part): string => `${priority} ${near}`;
+
   const follow = (): void => {
-    const pickable = oracle.pickable();
-    const key = `${panics(pickable)} ${pickable.map((one) => one.instance.id).join()}`;
-    if (key !== rotation.key) rotation = { key, seen: [] };
+    for (const part of oracle.parts()) {
+      const key = `${part.panic} ${part.pickable.map((one) => one.instance.id).join()}`;
+      if (key !== rotations.get(nameOf(part))?.key) rotations.set(nameOf(part), { key, seen: [] });
+    }
   };
 
   const end = (one: Running, outcome: Outcome, headers: boolean): void => {
@@ -369,11 +487,18 @@ function run(kind: Kind, size: number, seed: number, script: readonly Command[])
       const changed = kept.map((one) => {
         if (random() >= command.change) return one;
         const draw = random();
-        if (draw < 0.3) return { ...one, weight: one.weight === 0 ? 1 : 0 };
-        if (draw < 0.6) return { ...one, status: one.status === 'fail' ? ('pass' as const) : ('fail' as const) };
+        if (draw < 0.2) return { ...one, weight: one.weight === 0 ? 1 : 0 };
+        if (draw < 0.4) return { ...one, status: one.status === 'fail' ? ('pass' as const) : ('fail' as const) };
+        if (draw < 0.5) return { ...one, priority: anyPriority() };
+        if (draw < 0.6) return { ...one, zone: anyZone() ?? 'eu-3' };
         return draw < 0.8 ? { ...one, port: 10_000 + made++ } : { ...one, metadata: { build: String(made++) } };
       });
       publish([...changed, ...Array.from({ length: command.add }, fresh)]);
+    }
+    if (command.do === 'health' && oracle.known.size > 0) {
+      const { id } = [...oracle.known.values()][command.which % oracle.known.size]!.instance;
+      if (!oracle.unwell.delete(id)) oracle.unwell.add(id);
+      for (const listener of heard) listener('orders', id);
     }
     if (command.do === 'pick') for (let time = 0; time < command.times; time++) pick(command.tried, command.safe);
     if (command.do === 'end') {
@@ -397,10 +522,19 @@ function run(kind: Kind, size: number, seed: number, script: readonly Command[])
   function check(): void {
     oracle.pass(clock.time);
     follow();
-    const pickable = oracle.pickable();
-    if (panics(pickable)) met.panics++;
+    const parts = oracle.parts();
+    if (parts.some((part) => part.panic)) met.panics++;
+    if (oracle.unwell.size > 0) met.unwell++;
+    if (parts.filter((part) => part.share > 0).length > 1) met.spilled++;
+    if (parts.some((part) => part.share === 0)) met.standby++;
+    if (parts.some((part) => part.near === true && part.ready.length === part.members.length && part.share > 0 && part.share < 1)) met.smallZone++;
+    const shown = (priority: number, near: boolean | undefined, count: number, ready: number, share: number, panic: boolean): string =>
+      `${priority} ${near} ${count} ${ready} ${share.toFixed(6)} ${panic}`;
+    const shares = parts.map((part) => shown(part.priority, part.near, part.members.length, part.ready.length, part.share, part.panic));
+    const told = selector.levels().map((level) => shown(level.priority, level.near, level.instances, level.ready, level.share, level.panic));
+    if (told.join() !== shares.join()) expect(told).to.deep.equal(shares);
     const expected = [...oracle.known.values()]
-      .map((one) => `${one.instance.id} ${one.waiting} ${one.open} ${one.instance.status === 'fail' ? 'failing' : one.state}`)
+      .map((one) => `${one.instance.id} ${one.waiting} ${one.open} ${oracle.passing(one) ? one.state : 'failing'}`)
       .sort();
     const actual = selector
       .endpoints()
@@ -416,14 +550,18 @@ describe('selection against a brute-force oracle', function () {
   for (const kind of KINDS) {
     it(`${kind}: only who may be picked is picked, states and counts are exact, up to 12 endpoints`, () => {
       fc.assert(
-        fc.property(fc.integer({ min: 0, max: 12 }), fc.integer(), commands, (size, seed, script) => run(kind, size, seed, script)),
+        fc.property(fc.integer({ min: 0, max: 12 }), layers, fc.integer(), commands, (size, layer, seed, script) =>
+          run(kind, size, layer, seed, script),
+        ),
         { numRuns: 200 },
       );
     });
 
     it(`${kind}: the same with up to 5,000 endpoints`, () => {
       fc.assert(
-        fc.property(fc.integer({ min: 0, max: 2_000 }), fc.integer(), commands, (fewer, seed, script) => run(kind, 5_000 - fewer, seed, script)),
+        fc.property(fc.integer({ min: 0, max: 2_000 }), layers, fc.integer(), commands, (fewer, layer, seed, script) =>
+          run(kind, 5_000 - fewer, layer, seed, script),
+        ),
         { numRuns: 5 },
       );
     });

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { createDirectory, createSelector, leastPending, p2c, roundRobin, weighted } from '@ferrule/core';
-import type { Filter, Instance, SelectorOptions, ServiceError } from '@ferrule/core';
+import type { Filter, Instance, Router, SelectorOptions, ServiceError } from '@ferrule/core';
 import { TRIED } from '@ferrule/core/adapter';
 import type { Balancer, Endpoint, Lease, Outcome } from '@ferrule/core/adapter';
 import { manualClock, seededRandom } from '@ferrule/testing';
@@ -295,6 +295,44 @@ describe('endpoints that were tried', () => {
     picks = 0;
     expect(leaseOf(selector, outbound({ tried: [first] })).endpoint).to.not.equal(first);
     expect(picks).to.equal(4);
+  });
+});
+
+describe('elsewhere', () => {
+  it('says whether an endpoint is ready that the call has not tried', () => {
+    const { selector } = made(3);
+    const tried: Endpoint[] = [];
+    const call = outbound({ tried });
+    expect(selector.elsewhere(call), 'before the first list').to.equal(false);
+    const said: boolean[] = [];
+    for (let attempt = 0; attempt < 3; attempt++) {
+      tried.push(leaseOf(selector, call).endpoint);
+      said.push(selector.elsewhere(call));
+    }
+    expect(said).to.deep.equal([true, true, false]);
+    expect(selector.elsewhere(outbound())).to.equal(true);
+  });
+
+  it('knows the filters, the target of the call and who was ejected', () => {
+    const routing: Router = {
+      name: 'one',
+      route: (call) => (call.headers['x-one'] === undefined ? undefined : { key: 'one', keep: ({ id }) => id === 'i0' }),
+    };
+    const balancer = pinned('i1');
+    const { selector } = made(3, { filters: [{ keep: ({ id }) => id !== 'i2' }], routing, balancer });
+    const first = outbound();
+    const { endpoint } = leaseOf(selector, first);
+    first.values.set(TRIED, [endpoint]);
+    expect(selector.elsewhere(first)).to.equal(true);
+
+    const routed = outbound({ headers: { 'x-one': '1' } });
+    routed.values.set(TRIED, [leaseOf(selector, routed).endpoint]);
+    expect(selector.elsewhere(routed)).to.equal(false);
+
+    balancer.target = 'i0';
+    for (let call = 0; call < 5; call++) leaseOf(selector).end({ kind: 'refused' });
+    expect(selector.endpoints().filter(({ state }) => state === 'ejected')).to.have.length(1);
+    expect(selector.elsewhere(first)).to.equal(false);
   });
 });
 

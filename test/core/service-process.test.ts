@@ -1,44 +1,8 @@
-import { spawn } from 'node:child_process';
-import type { ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
-import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
 import { rawConnection, requestBytes } from '@ferrule/testing';
+import { Child } from '../support/child.js';
 
-const SCRIPT = fileURLToPath(new URL('../support/service-process.js', import.meta.url));
-
-/** A child that runs services. `line(text)` resolves when it has said a line that begins so. */
-class Child {
-  readonly process: ChildProcess;
-  readonly lines: string[] = [];
-  readonly exit: Promise<readonly [number | null, NodeJS.Signals | null]>;
-  readonly #waiting: { start: string; resolve: (line: string) => void; reject: (error: Error) => void }[] = [];
-
-  constructor(...args: string[]) {
-    this.process = spawn(process.execPath, [SCRIPT, ...args], { stdio: ['ignore', 'pipe', 'inherit'] });
-    this.exit = once(this.process, 'close').then(([code, signal]) => {
-      for (const { start, reject } of this.#waiting) reject(new Error(`The child ended without saying ${start}; it said ${this.lines.join(' | ')}`));
-      return [code as number | null, signal as NodeJS.Signals | null];
-    });
-    createInterface(this.process.stdout!).on('line', (line) => {
-      this.lines.push(line);
-      for (const waiting of this.#waiting.splice(0)) {
-        if (line.startsWith(waiting.start)) waiting.resolve(line);
-        else this.#waiting.push(waiting);
-      }
-    });
-  }
-
-  line(start: string): Promise<string> {
-    const found = this.lines.find((line) => line.startsWith(start));
-    return found === undefined ? new Promise((resolve, reject) => this.#waiting.push({ start, resolve, reject })) : Promise.resolve(found);
-  }
-
-  async port(name: string): Promise<number> {
-    return Number((await this.line(`${name} `)).split(' ')[1]);
-  }
-}
+const SCRIPT = new URL('../support/service-process.js', import.meta.url);
 
 describe('signals to a real process', function () {
   this.timeout(20_000);
@@ -47,7 +11,7 @@ describe('signals to a real process', function () {
 
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     it(`the first ${signal} completes what is in flight, runs the hooks and exits with 0, whatever else would keep the process running`, async () => {
-      child = new Child('linger');
+      child = new Child(SCRIPT, 'linger');
       await child.line('up');
       const client = await rawConnection({ host: '127.0.0.1', port: await child.port('first') });
       client.send(requestBytes('GET', '/slow'));
@@ -65,7 +29,7 @@ describe('signals to a real process', function () {
     ['SIGINT', 'SIGINT', 130],
   ] as const) {
     it(`a second ${second} exits at once with ${code}`, async () => {
-      child = new Child('hang', 'two');
+      child = new Child(SCRIPT, 'hang', 'two');
       await child.line('up');
       child.process.kill(first);
       await Promise.all([child.line('first hangs'), child.line('second hangs')]);
@@ -76,7 +40,7 @@ describe('signals to a real process', function () {
   }
 
   it('a hook that hangs keeps neither the other hooks from running nor the process from ending, with 1', async () => {
-    child = new Child('hang', 'brief');
+    child = new Child(SCRIPT, 'hang', 'brief');
     await child.line('up');
     child.process.kill('SIGTERM');
     expect(await child.exit).to.deep.equal([1, null]);
@@ -84,7 +48,7 @@ describe('signals to a real process', function () {
   });
 
   it('of two services each stops on the signal, and the process ends when both have', async () => {
-    child = new Child('two', 'linger');
+    child = new Child(SCRIPT, 'two', 'linger');
     await child.line('up');
     const client = await rawConnection({ host: '127.0.0.1', port: await child.port('second') });
     client.send(requestBytes('GET', '/slow'));
@@ -97,7 +61,7 @@ describe('signals to a real process', function () {
   });
 
   it('leaves the end of the process to an app that listens for the signal itself', async () => {
-    child = new Child('listener', 'linger');
+    child = new Child(SCRIPT, 'listener', 'linger');
     await child.line('up');
     child.process.kill('SIGTERM');
     expect(await child.exit).to.deep.equal([42, null]);

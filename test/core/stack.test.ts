@@ -92,7 +92,7 @@ describe('a stack', () => {
     const typo = { wrapper: a, before: 'timeot' };
     expect(() => client('http://127.0.0.1:1', { wrappers: [typo] })).to.throw(/no step "timeot".*timeout\(total\), rateLimit.*attemptWrappers/);
     expect(() => createService({ name: 'x', adapter: expressAdapter(), wrappers: [typo] })).to.throw(
-      /context, observe, errors, limits, timeout, wrapp/,
+      /context, observe, errors, rateLimit, concurrencyLimit, limits, timeout, wrapp/,
     );
     expect(() => createService({ name: 'x', adapter: expressAdapter(), routes: [get('/x', { wrappers: [typo] }, () => 1)] })).to.throw(
       /no step "timeot"/,
@@ -209,6 +209,8 @@ describe('positions', () => {
       'context',
       'observe',
       'errors',
+      'rateLimit',
+      'concurrencyLimit',
       'limits',
       'timeout',
       'wrappers',

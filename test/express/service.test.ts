@@ -128,7 +128,7 @@ describe('a service on its framework', () => {
     });
     const address = await service.start();
     service.client('users');
-    const { stack, clients, versions, ...rest } = service.describe();
+    const { stack, clients, versions, discovery, ...rest } = service.describe();
     expect(rest).to.deep.equal({
       name: 'orders',
       id: 'me',
@@ -137,12 +137,14 @@ describe('a service on its framework', () => {
       address,
       adapter: 'express',
       registry: { kind: 'memory', registered: true },
-      health: { path: '/health', readiness: 'ready', checks: ['db'] },
+      faults: [],
+      health: { path: '/health', readiness: 'ready', checks: ['db', 'discovery'] },
       routes: [
         { method: 'GET', path: '/x', name: 'listX', chain: stack },
         { method: 'DELETE', path: '/x/:id', name: 'DELETE /x/:id', chain: stack },
       ],
     });
+    expect(discovery?.watches).to.equal(0);
     expect(stack.slice(0, 1).concat(stack.filter((name) => name === 'timeout'))).to.deep.equal(['context', 'timeout']);
     expect(Object.keys(versions)).to.deep.equal(['core', 'node', 'express']);
     expect(clients.map(({ service: name }) => name)).to.deep.equal(['users']);

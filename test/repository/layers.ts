@@ -27,14 +27,15 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
   validation: [...BASE, 'wrappers'],
   decorators: [],
   registry: WRAPPING,
-  health: WRAPPING,
+  health: [...WRAPPING, 'registry', 'discovery'],
   discovery: [...WRAPPING, 'registry'],
   balancing: [...WRAPPING, 'registry', 'discovery'],
   selection: [...WRAPPING, 'registry', 'discovery', 'balancing'],
   client: [...SELECTING, 'decorators'],
+  hybrid: [...SELECTING, 'health', 'client'],
   server: [...WRAPPING, 'health', 'decorators'],
   service: [...SELECTING, 'health', 'client', 'server'],
-  config: [...SELECTING, 'health', 'client', 'server', 'service'],
+  config: [...SELECTING, 'health', 'client', 'hybrid', 'server', 'service'],
   di: [...SELECTING, 'decorators', 'health', 'client', 'server', 'service', 'config'],
 };
 

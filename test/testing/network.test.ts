@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
-import { answers, rawConnection, rawRequest, requestBytes, scriptedUpstream, tcpProxy } from '@ferrule/testing';
+import { answers, manualClock, rawConnection, rawRequest, requestBytes, scriptedUpstream, tcpProxy } from '@ferrule/testing';
 
 const get = requestBytes('GET', '/');
 
@@ -183,6 +183,55 @@ describe('tcpProxy', () => {
     expect((await connection.reply()).text).to.equal('held');
     expect(upstream.requests.map((request) => String(request.body))).to.deep.equal(['direct', 'held']);
     connection.destroy();
+  });
+
+  it('delays bytes, in order', async () => {
+    await using upstream = await scriptedUpstream();
+    upstream.otherwise((request) => ({ body: request.body }));
+    const clock = manualClock();
+    await using proxy = await tcpProxy(upstream, { clock });
+    const connection = await rawConnection(proxy);
+    proxy.delay(100);
+    const [one, two] = ['one', 'two'].map((body) => requestBytes('POST', '/', {}, body)) as [Buffer, Buffer];
+    connection.send(one);
+    await proxy.received(one.length);
+    await clock.advance(99);
+    await rawRequest(upstream, requestBytes('POST', '/', {}, 'direct'));
+    proxy.delay(0);
+    connection.send(two);
+    await proxy.received(one.length + two.length);
+    await clock.advance(1);
+    expect((await connection.reply()).text).to.equal('one');
+    expect((await connection.reply()).text).to.equal('two');
+    expect(upstream.requests.map((request) => String(request.body))).to.deep.equal(['direct', 'one', 'two']);
+    connection.destroy();
+  });
+
+  it('lets no more bytes a second pass than it is told, whole and in order', async () => {
+    await using upstream = await scriptedUpstream();
+    const body = Array.from({ length: 1_000 }, (_, index) => String(index % 10)).join('');
+    upstream.otherwise({ body });
+    const clock = manualClock();
+    await using proxy = await tcpProxy(upstream, { clock });
+    const connection = await rawConnection(proxy);
+    connection.send(get);
+    proxy.throttle(1_000);
+    let done = false;
+    const reply = connection.reply().finally(() => (done = true));
+    let spentMs = 0;
+    for (; !done; spentMs += 10) await clock.advance(10);
+    expect((await reply).text).to.equal(body);
+    // Head and body are more than 1,000 bytes, and the first piece of 50 passes at once.
+    expect(spentMs).to.be.at.least(950);
+    connection.destroy();
+  });
+
+  it('refuses a delay and a rate that are none', async () => {
+    await using upstream = await scriptedUpstream();
+    await using proxy = await tcpProxy(upstream);
+    expect(() => proxy.delay(-1)).to.throw(TypeError, /delay: -1/);
+    expect(() => proxy.delay(Number.NaN)).to.throw(TypeError, /delay: NaN/);
+    expect(() => proxy.throttle(0)).to.throw(TypeError, /throttle: 0/);
   });
 
   it('resets new connections when told to refuse', async () => {

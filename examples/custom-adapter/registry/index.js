@@ -1,7 +1,7 @@
 // A registry on the hub of hub.js. What is ours: five requests. Keeping an entry alive, retries and slow readers are core's.
 import { randomUUID } from 'node:crypto';
 import { ServiceError, silentLogger } from '@ferrule/core';
-import { checkInstance, checkServiceName, keeper, newest, systemClock } from '@ferrule/core/adapter';
+import { checkInstance, checkServiceName, keeper, newest, sameInstance, systemClock } from '@ferrule/core/adapter';
 
 export { startHub } from './hub.js';
 
@@ -27,7 +27,7 @@ export function hubRegistry({ url, renewEveryMs = 5_000, clock = systemClock, ra
   return {
     name: 'hub',
     version: '0.1.0',
-    async register(given, { signal } = {}) {
+    async register(given, { signal, onRetry } = {}) {
       open();
       signal?.throwIfAborted();
       let instance = checkInstance(given);
@@ -45,7 +45,8 @@ export function hubRegistry({ url, renewEveryMs = 5_000, clock = systemClock, ra
           if (registrations.get(key) === registration) registrations.delete(key);
         },
       };
-      const registration = keeper(instance, entry, { everyMs: renewEveryMs, clock, random, logger, after: registrations.get(key)?.release() });
+      const after = registrations.get(key)?.release();
+      const registration = keeper(instance, entry, { everyMs: renewEveryMs, clock, random, logger, onRetry, after });
       registrations.set(key, registration);
       await registration.begin(signal);
       return registration;
@@ -73,21 +74,22 @@ export function hubRegistry({ url, renewEveryMs = 5_000, clock = systemClock, ra
     },
   };
 
-  /** One whole list a line, for as long as the hub lives. */
+  /** One whole list a line, for as long as the hub lives. What did not change keeps its object; a list that says nothing new is passed over. */
   async function readLists(service, signal, sink) {
     const { body } = await ask(`/watch?service=${encodeURIComponent(service)}`, { signal });
+    let known;
     let text = '';
     for await (const piece of body.pipeThrough(new TextDecoderStream())) {
       const lines = (text + piece).split('\n');
       text = lines.pop();
-      for (const line of lines)
-        sink.push(
-          Object.freeze(
-            JSON.parse(line)
-              .map(checkInstance)
-              .toSorted((a, b) => (a.id < b.id ? -1 : 1)),
-          ),
+      for (const line of lines) {
+        const list = JSON.parse(line).map((one) =>
+          known?.has(one.id) && sameInstance(known.get(one.id), one) ? known.get(one.id) : checkInstance(one),
         );
+        if (known?.size === list.length && list.every((one) => known.get(one.id) === one)) continue;
+        known = new Map(list.map((one) => [one.id, one]));
+        sink.push(Object.freeze(list.toSorted((a, b) => (a.id < b.id ? -1 : 1))));
+      }
     }
     throw new ServiceError('UNAVAILABLE', `The hub at ${url} has ended the watch`);
   }

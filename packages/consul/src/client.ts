@@ -2,9 +2,11 @@ import { EventEmitter } from 'node:events';
 import http from 'node:http';
 import type { ClientRequest, IncomingMessage, RequestOptions } from 'node:http';
 import https from 'node:https';
+import type { ConnectionOptions } from 'node:tls';
 import { ServiceError } from '@ferrule/core';
 import type { Clock } from '@ferrule/core/adapter';
 import Consul from 'consul';
+import type { Credentials } from './credentials.js';
 
 /*
  * The npm package `consul` as Ferrule needs it; nothing else here imports it. What it leaves open, and how that is mended from outside,
@@ -16,25 +18,20 @@ import Consul from 'consul';
  * - the answer's size has no bound: the same transport counts;
  * - its errors hold the request and with it the token, in `response.req`: only words and numbers of them get past this file;
  * - one agent for everything: each request names the agent to use;
- * - its Watch dies of an error that nobody listens to, has no jitter and keeps its index over a restart: see service-watch.ts.
+ * - its Watch dies of an error that nobody listens to, has no jitter and keeps its index over a restart: see service-watches.ts.
  */
 
 export interface ConsulClientOptions {
   /** For example `http://127.0.0.1:8500`, without a slash at the end. */
   readonly address: string;
-  readonly token: string | undefined;
-  readonly tls: ConsulTls | undefined;
-  /** How many blocking queries may be open at a time. */
-  readonly maxSockets: number;
+  /** The agent's unix socket, where it listens on one; `address` is then what stands in the Host header. */
+  readonly socketPath?: string | undefined;
+  readonly credentials: Credentials;
+  /** For node:tls. */
+  readonly tls: ConnectionOptions | undefined;
+  /** Connections for questions that are held open, and for all others. */
+  readonly sockets: { readonly held: number; readonly brief: number };
   readonly clock: Clock;
-}
-
-/** For an agent with a certificate of a private authority, or one that asks for ours; as in node:tls, in PEM. */
-export interface ConsulTls {
-  readonly ca?: string | readonly string[];
-  readonly cert?: string;
-  readonly key?: string;
-  readonly servername?: string;
 }
 
 export interface ConsulRequest {
@@ -58,8 +55,10 @@ export interface ConsulAnswer {
   readonly body: unknown;
   /** What was no JSON, as text. */
   readonly text: string;
-  /** X-Consul-Index; 0 when there was none. */
+  /** X-Consul-Index; 0 when there was none that can be used. */
   readonly index: number;
+  /** Of the body as it came. */
+  readonly bytes: number;
 }
 
 export interface ConsulClient {
@@ -69,29 +68,32 @@ export interface ConsulClient {
   ask(request: ConsulRequest): Promise<ConsulAnswer>;
   /** What went wrong when the agent answered, but not as it should. Retryable for 429 and 5xx. */
   refusedBy(request: ConsulRequest, answer: ConsulAnswer): ServiceError;
+  /** Ends all that is under way; nothing is sent any more. */
   close(): void;
 }
 
-/** Sockets for everything but blocking queries. */
-const WRITE_SOCKETS = 8;
 /** More than ten thousand instances in one answer. */
 const MOST_BYTES = 64 * 2 ** 20;
 const MOST_TEXT = 200;
+/** Looked through for secrets before it is cut, so that no half of one is left. */
+const MOST_READ = 10_000;
 
-export function consulClient({ address, token, tls, maxSockets, clock }: ConsulClientOptions): ConsulClient {
+export function consulClient({ address, socketPath, credentials, tls, sockets, clock }: ConsulClientOptions): ConsulClient {
   const { Agent } = address.startsWith('https:') ? https : http;
-  const agents = {
-    brief: new Agent({ keepAlive: true, maxSockets: WRITE_SOCKETS, ...tls } as https.AgentOptions),
-    blocking: new Agent({ keepAlive: true, maxSockets, ...tls } as https.AgentOptions),
-  };
+  const common = { keepAlive: true, ...tls, ...(socketPath !== undefined && { socketPath }) };
+  const agents = { brief: new Agent({ ...common, maxSockets: sockets.brief }), held: new Agent({ ...common, maxSockets: sockets.held }) };
+  const at = socketPath === undefined ? address : `unix://${socketPath}`;
   // Its types know neither baseUrl (the only way to give an IPv6 address or a path) nor the generic request.
   const consul = new Consul({ baseUrl: `${address}/v1`, agent: agents.brief } as object) as unknown as Generic;
+  const underWay = new Set<() => void>();
+  let closed = false;
 
   const once = async (request: ConsulRequest): Promise<ConsulAnswer> => {
     const { method, path, params, query, body, timeoutMs, signal, blocking = false } = request;
     signal?.throwIfAborted();
+    if (closed) throw new ServiceError('UNAVAILABLE', 'The consul registry is closed', { expose: false, retryable: false });
     const ctx = new EventEmitter();
-    const wire: Wire = { reused: false, failure: undefined };
+    const wire: Wire = { reused: false, failure: undefined, bytes: 0 };
     let late = false;
     const cancel = (): void => void ctx.emit('cancel');
     const timer = clock.schedule(timeoutMs, () => {
@@ -99,34 +101,43 @@ export function consulClient({ address, token, tls, maxSockets, clock }: ConsulC
       cancel();
     });
     signal?.addEventListener('abort', cancel, { once: true });
+    underWay.add(cancel);
     try {
       const response = await consul._request({
         method,
         path,
         ctx,
-        agent: blocking ? agents.blocking : agents.brief,
+        agent: blocking ? agents.held : agents.brief,
         exts: { onRequest: overWire(wire, blocking) },
-        headers: token === undefined ? {} : { 'x-consul-token': token },
+        headers: credentials.headers(),
         ...(params !== undefined && { params }),
         ...(query !== undefined && { query }),
         ...(body !== undefined && { body }),
       });
-      return answerOf(response);
+      return answerOf(response, wire.bytes, credentials);
     } catch (error) {
       if (signal?.aborted === true) throw signal.reason;
       const { response } = error as { response?: Response };
-      if (response?.complete === true) return answerOf(response);
+      if (response?.complete === true) return answerOf(response, wire.bytes, credentials);
       const why = late
         ? `no answer within ${timeoutMs} ms`
         : (wire.failure ?? (error as NodeJS.ErrnoException).code ?? 'an answer that cannot be read');
-      throw new Unanswered(`Consul at ${address} did not answer ${method} /v1${path}: ${why}`, wire.reused && why === 'ECONNRESET');
+      throw new Unanswered(`Consul at ${at} did not answer ${method} /v1${path}: ${why}`, wire.reused && why === 'ECONNRESET');
     } finally {
       timer.cancel();
+      underWay.delete(cancel);
       signal?.removeEventListener('abort', cancel);
     }
   };
 
-  const request = (what: ConsulRequest): Promise<ConsulAnswer> =>
+  const request = async (what: ConsulRequest): Promise<ConsulAnswer> => {
+    const { turn } = credentials;
+    const answer = await twice(what);
+    // The token was rotated meanwhile.
+    return (answer.status === 401 || answer.status === 403) && (await credentials.renew(turn)) ? twice(what) : answer;
+  };
+
+  const twice = (what: ConsulRequest): Promise<ConsulAnswer> =>
     once(what).catch((error: unknown) => {
       // The agent closed a kept connection at the moment of its use. Every request of ours may be sent twice; but one that was held open
       // breaks when the agent dies, and its index means nothing to the next one.
@@ -136,11 +147,10 @@ export function consulClient({ address, token, tls, maxSockets, clock }: ConsulC
 
   const refusedBy = ({ method, path }: ConsulRequest, { status, body, text }: ConsulAnswer): ServiceError => {
     const said = status < 300 ? 'no JSON of the expected form' : text === '' ? (http.STATUS_CODES[status] ?? 'no text') : text;
-    const words = token === undefined || token === '' ? said : said.replaceAll(token, '[redacted]');
     const code =
       status === 403 || status === 401 ? 'PERMISSION_DENIED' : status === 404 ? 'NOT_FOUND' : status === 400 ? 'INVALID_ARGUMENT' : 'UNAVAILABLE';
     const hint = code === 'PERMISSION_DENIED' ? '. The token needs service:write to register, service:read and node:read to watch' : '';
-    return new ServiceError(code, `Consul answered ${status} to ${method} /v1${path}: ${words}${body === undefined ? '' : ' (JSON)'}${hint}`, {
+    return new ServiceError(code, `Consul answered ${status} to ${method} /v1${path}: ${said}${body === undefined ? '' : ' (JSON)'}${hint}`, {
       expose: false,
       status: 502,
       retryable: code === 'UNAVAILABLE',
@@ -156,8 +166,10 @@ export function consulClient({ address, token, tls, maxSockets, clock }: ConsulC
       return answer;
     },
     close() {
+      closed = true;
+      for (const cancel of underWay) cancel();
       agents.brief.destroy();
-      agents.blocking.destroy();
+      agents.held.destroy();
     },
   };
 }
@@ -176,6 +188,12 @@ interface Pending {
 interface Wire {
   reused: boolean;
   failure: string | undefined;
+  bytes: number;
+}
+
+/** Whether nothing came, or no whole answer: something else than an agent that says no. */
+export function isUnanswered(error: unknown): boolean {
+  return error instanceof Unanswered;
 }
 
 class Unanswered extends ServiceError {
@@ -205,10 +223,9 @@ function overWire(wire: Wire, blocking: boolean): (pending: Pending, next: () =>
         };
         req.on('error', (error: NodeJS.ErrnoException) => (wire.failure ??= error.code));
         req.once('response', (res) => {
-          let bytes = 0;
           res.on('data', (chunk: Buffer) => {
-            bytes += chunk.length;
-            if (bytes > MOST_BYTES) fail(`an answer of more than ${MOST_BYTES} bytes`);
+            wire.bytes += chunk.length;
+            if (wire.bytes > MOST_BYTES) fail(`an answer of more than ${MOST_BYTES} bytes`);
           });
           res.on('error', () => {}); // `close` follows
           res.once('close', () => {
@@ -222,7 +239,7 @@ function overWire(wire: Wire, blocking: boolean): (pending: Pending, next: () =>
   };
 }
 
-function answerOf(response: Response): ConsulAnswer {
+function answerOf(response: Response, bytes: number, credentials: Credentials): ConsulAnswer {
   const { statusCode = 0, headers, body } = response;
   const isJson = /^(?:application|text)\/json\b/.test(headers['content-type'] ?? '');
   const text = isJson ? '' : Buffer.isBuffer(body) ? body.toString() : typeof body === 'string' ? body : '';
@@ -230,10 +247,12 @@ function answerOf(response: Response): ConsulAnswer {
   return {
     status: statusCode,
     body: isJson ? body : undefined,
-    text: text
+    text: credentials
+      .redact(text.slice(0, MOST_READ))
       .slice(0, MOST_TEXT)
       .replaceAll(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]+/g, ' ')
       .trim(),
     index: Number.isSafeInteger(index) && index > 0 ? index : 0,
+    bytes,
   };
 }

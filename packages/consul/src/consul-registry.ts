@@ -1,16 +1,18 @@
 import { ServiceError, silentLogger } from '@ferrule/core';
-import type { HealthTarget, Registry } from '@ferrule/core';
-import { checkInstance, checkServiceName, keeper, newest, systemClock } from '@ferrule/core/adapter';
+import type { Instance, Logger, RegisterOptions, Registration, Registry } from '@ferrule/core';
+import { checkInstance, checkServiceName, keeper, newest, shown, systemClock } from '@ferrule/core/adapter';
 import type { KeptRegistration } from '@ferrule/core/adapter';
+import { AgentGate } from './agent-gate.js';
 import { consulClient } from './client.js';
 import type { ConsulRequest } from './client.js';
+import { hasTarget } from './check-body.js';
 import { encode } from './entry.js';
 import { consulEntry } from './kept-entry.js';
-import type { EntryCheck } from './kept-entry.js';
 import { consulId, serviceOf } from './names.js';
 import { settingsOf } from './options.js';
 import type { ConsulRegistryOptions } from './options.js';
-import { ServiceWatch } from './service-watch.js';
+import { ServiceWatches } from './service-watches.js';
+import { inTenancy } from './tenancy.js';
 import { vigil } from './vigil.js';
 
 /** A test compares it with package.json. */
@@ -18,8 +20,21 @@ const VERSION = '0.1.0';
 
 /** How often an entry that Consul checks by itself is made sure of, ms. */
 const VERIFY_MS = 15_000;
-/** Connections for noticing at once that an entry is gone. Who registers more in one process waits for the keeper's turn. */
-const MOST_VIGILS = 8;
+/** A registry that can also take its instances out of use without removing them. */
+export interface ConsulRegistry extends Registry {
+  register(instance: Instance, options?: RegisterOptions): Promise<ConsulRegistration>;
+  /** `maintain` of every instance that is registered here now. Rejects when one of them could not be changed. */
+  maintenance(reason: string | false): Promise<void>;
+}
+
+export interface ConsulRegistration extends Registration {
+  /**
+   * Consul's maintenance mode: with a reason (one line of 200 characters is kept) everybody sees the instance as failing, whatever its checks
+   * say, until `false`, the next registration of the id, or the removal of the entry. Rejects when the agent could not be told; it is told
+   * with the next renewal then. No effect after `deregister`.
+   */
+  maintain(reason: string | false): Promise<void>;
+}
 
 /**
  * Services registered at, and found through, the local Consul agent (1.8 or later).
@@ -33,100 +48,110 @@ const MOST_VIGILS = 8;
  * @throws TypeError naming the option that does not fit. ServiceError PERMISSION_DENIED from `register`, `watch` and `services` when the
  * token does not suffice.
  */
-export function consulRegistry(options: ConsulRegistryOptions = {}): Registry {
+export function consulRegistry(options: ConsulRegistryOptions = {}): ConsulRegistry {
   const settings = settingsOf(options, process.env);
-  const { logger = silentLogger, clock = systemClock, random = Math.random, datacenter } = options;
-  const { maxSockets, requestTimeoutMs, tags } = settings;
-  const client = consulClient({ address: settings.address, token: settings.token, tls: options.tls, maxSockets, clock });
+  const { logger: ownLogger, clock = systemClock, random = Math.random } = options;
+  const logger = ownLogger ?? silentLogger;
+  const { requestTimeoutMs, waitMs, style, credentials, tls, reads } = settings;
+  const { brief, places, vigils: mostVigils, detector } = settings.sockets;
+  const { url: address, socketPath } = settings.address;
+  const sockets = { brief, held: places + mostVigils + detector };
+  const client = inTenancy(consulClient({ address, socketPath, credentials, tls, sockets, clock }), settings.tenancy);
   const kept = new Map<string, KeptRegistration>();
-  const watches = new Map<string, ServiceWatch>();
+  /** Of those in `kept`. */
+  const maintainers = new Map<string, ConsulRegistration['maintain']>();
   const vigils = new Set<() => void>();
   let closed = false;
-  let complained = false;
+  let away = false;
 
   const open = (): void => {
     if (closed) throw new ServiceError('UNAVAILABLE', 'The consul registry is closed; make a new one', { retryable: false });
   };
 
-  /** With more watches than connections each holds one for a shorter time, so that none waits longer than a question may take. */
-  const waitMs = (): number => {
-    const held = watches.size + vigils.size;
-    if (held <= maxSockets) return settings.waitMs;
-    if (!complained)
-      logger.warn(
-        { watches: watches.size, maxSockets },
-        'More services are watched than there are connections to Consul; changes are seen later. Raise maxSockets',
-      );
-    complained = true;
-    return Math.max(1_000, (settings.waitMs * maxSockets) / held / 2);
-  };
-
-  const watchOf = (service: string): ServiceWatch => {
-    let watch = watches.get(service);
-    if (watch !== undefined) return watch;
-    const made = (watch = new ServiceWatch(service, {
-      client,
-      clock,
-      datacenter,
-      waitMs,
-      requestTimeoutMs,
-      onEnd(error) {
-        if (watches.get(service) === made) watches.delete(service);
-        // Whatever happened to the agent may have happened to our entries. Who watches comes back with backoff, so this is no hot loop.
-        if (error !== undefined && !closed) for (const registration of kept.values()) registration.verify();
-      },
-    }));
-    watches.set(service, made);
-    return made;
-  };
-
-  const checkFor = (health: HealthTarget | undefined): EntryCheck => {
-    const { check, intervalMs, timeoutMs, ttlMs, deregisterAfterMs } = settings;
-    if (check === false) return { kind: 'none' };
-    if (check === 'ttl' || health === undefined) return { kind: 'ttl', ttlMs, deregisterAfterMs };
-    return { kind: 'http', target: health, intervalMs, timeoutMs, deregisterAfterMs };
-  };
+  const gate: AgentGate = new AgentGate({
+    clock,
+    random,
+    onAway(error) {
+      if (!away) logger.warn({ error, retryInMs: 1_450 }, 'Consul does not answer; one question at a time asks for it');
+      away = true;
+      watches.lost(error);
+    },
+    onReturn(doubtful) {
+      if (away) logger.info({}, 'Consul answers again');
+      away = false;
+      watches.returned(doubtful);
+      // Whatever happened to the agent may have happened to our entries.
+      for (const registration of kept.values()) registration.verify();
+    },
+  });
+  const watches: ServiceWatches = new ServiceWatches({
+    client,
+    gate,
+    clock,
+    random,
+    choice: settings.choice,
+    reads,
+    filter: settings.filter,
+    waitMs,
+    requestTimeoutMs,
+    places,
+    lookers: Math.max(1, brief - 1),
+  });
 
   return {
     name: 'consul',
     version: VERSION,
-    async register(given, { signal, health } = {}) {
+    async register(given, { signal, health, logger: theirs, onRetry } = {}) {
       open();
       const instance = checkInstance(given);
-      encode(instance, { owner: '', tags, withStatus: true }); // throws when it does not fit
+      encode(instance, { ...style, owner: '', withStatus: true }); // throws when it does not fit
       const name = consulId(instance.service, instance.id);
-      const check = checkFor(health);
+      const hear: Logger = ownLogger ?? theirs ?? silentLogger;
+      const check = hasTarget(settings.check, health) ? settings.check : settings.heartbeat;
       const about = { service: instance.service, instance: instance.id };
       const entry = consulEntry(instance.service, instance.id, {
         client,
         clock,
         requestTimeoutMs,
-        tags,
+        style,
         check,
+        health,
         onUnseen: () =>
-          logger.warn(
+          hear.warn(
             about,
             'The agent took the registration, but the catalogue does not show it: is there a leader, and may the token read nodes and services?',
           ),
       });
-      const everyMs = check.kind === 'ttl' ? check.ttlMs / 3 : VERIFY_MS;
-      const registration = keeper(instance, entry, { everyMs, clock, random, logger, after: kept.get(name)?.release() });
+      const everyMs = check.kind === 'ttl' ? check.heartbeatMs : VERIFY_MS;
+      const registration = keeper(instance, entry, { everyMs, clock, random, logger: hear, onRetry, after: kept.get(name)?.release() });
       kept.set(name, registration);
       let endVigil = (): void => {};
+      const maintain = async (reason: string | false): Promise<void> => {
+        if (reason !== false && typeof reason !== 'string')
+          throw new TypeError(`maintain: ${shown(reason)} is no reason. Give a short text for whoever looks at Consul, or false to end it.`);
+        if (kept.get(name) !== registration) return;
+        await entry.maintain(reason === false ? undefined : reason).catch((error: unknown) => {
+          registration.verify(); // perhaps the entry is gone; when it is written again, so is this
+          throw error;
+        });
+      };
       const deregister = async (): Promise<void> => {
         endVigil();
+        if (maintainers.get(name) === maintain) maintainers.delete(name);
         if (kept.get(name) === registration) kept.delete(name);
         await registration.deregister();
       };
+      maintainers.set(name, maintain);
       try {
         await registration.begin(signal);
       } catch (error) {
         if (kept.get(name) === registration) kept.delete(name);
+        if (maintainers.get(name) === maintain) maintainers.delete(name);
         throw error;
       }
       // With a TTL check too: an agent that came back empty would list nobody until the next heartbeat, a third of the TTL away.
-      if (vigils.size < MOST_VIGILS && kept.get(name) === registration) {
-        const end = vigil(name, { client, clock, random, waitMs, requestTimeoutMs, onNews: () => registration.verify() });
+      if (vigils.size < mostVigils && kept.get(name) === registration) {
+        const end = vigil(name, { client, gate, clock, random, waitMs, requestTimeoutMs, onNews: () => registration.verify() });
         vigils.add(end);
         endVigil = () => {
           vigils.delete(end);
@@ -138,15 +163,22 @@ export function consulRegistry(options: ConsulRegistryOptions = {}): Registry {
           return registration.instance;
         },
         report: (status, note) => registration.report(status, note),
+        maintain,
+        ...(settings.maintenanceOnDrain && { drain: (reason = 'draining') => maintain(reason) }),
         deregister,
         [Symbol.asyncDispose]: deregister,
       };
+    },
+    async maintenance(reason) {
+      open();
+      const ends = await Promise.allSettled(Array.from(maintainers.values(), (maintain) => maintain(reason)));
+      for (const end of ends) if (end.status === 'rejected') throw end.reason;
     },
     watch(service, signal) {
       checkServiceName(service);
       return newest(signal, (sink) => {
         open();
-        return watchOf(service).subscribe(sink);
+        return watches.subscribe(service, sink);
       });
     },
     async services(signal) {
@@ -154,7 +186,7 @@ export function consulRegistry(options: ConsulRegistryOptions = {}): Registry {
       const request: ConsulRequest = {
         method: 'GET',
         path: '/catalog/services',
-        ...(datacenter !== undefined && { query: { dc: datacenter } }),
+        query: reads,
         timeoutMs: requestTimeoutMs,
         signal,
       };
@@ -162,13 +194,14 @@ export function consulRegistry(options: ConsulRegistryOptions = {}): Registry {
       if (typeof answer.body !== 'object' || answer.body === null) throw client.refusedBy(request, answer);
       // Consul itself is one of its services.
       const names = Object.keys(answer.body).filter((name) => name !== 'consul');
-      return names.map(serviceOf).sort();
+      return [...new Set(names.map(serviceOf))].sort();
     },
     async [Symbol.asyncDispose]() {
       if (closed) return;
       closed = true;
       const lost = new ServiceError('UNAVAILABLE', 'The consul registry was closed');
-      for (const watch of [...watches.values()]) watch.end(lost);
+      watches.close(lost);
+      gate.close();
       for (const end of vigils) end();
       vigils.clear();
       const registrations = [...kept.values()];

@@ -1,5 +1,12 @@
-import type { Instance, InstanceStatus } from '@ferrule/core';
+import type { Instance } from '@ferrule/core';
+import { checkInstance } from '@ferrule/core/adapter';
+import { readForeign } from './interop/foreign.js';
+import type { Foreign } from './interop/foreign.js';
+import { goMicroTags, isGoMicroLetter } from './interop/go-micro.js';
+import { kratosAddresses, kratosWeight } from './interop/kratos.js';
+import type { TaggedAddresses } from './interop/kratos.js';
 import { consulId, consulName } from './names.js';
+import { statusOf, worst } from './status.js';
 
 /** A service as the agent takes it (`PUT /v1/agent/service/register`), in fields that Consul 1.8 knows: it refuses what it does not know. */
 export interface ConsulService {
@@ -10,35 +17,50 @@ export interface ConsulService {
   readonly Tags: readonly string[];
   readonly Meta: Readonly<Record<string, string>>;
   readonly Weights?: { readonly Passing: number; readonly Warning: number };
+  readonly EnableTagOverride?: true;
+  readonly TaggedAddresses?: TaggedAddresses;
 }
 
 /** One row of `GET /v1/health/service/<name>`, as far as it is read. */
 export interface HealthRow {
-  readonly Node?: { readonly Address?: string };
+  readonly Node?: { readonly Node?: string; readonly Address?: string; readonly ModifyIndex?: number };
   readonly Service?: {
+    readonly ModifyIndex?: number;
     readonly ID?: string;
     readonly Service?: string;
     readonly Address?: string;
     readonly Port?: number;
     readonly Tags?: readonly string[] | null;
     readonly Meta?: Readonly<Record<string, string>> | null;
-    readonly Weights?: { readonly Passing?: number };
+    readonly Weights?: { readonly Passing?: number; readonly Warning?: number };
+    readonly TaggedAddresses?: TaggedAddresses | null;
   };
-  readonly Checks?: readonly { readonly Status?: string }[] | null;
+  readonly Checks?: readonly { readonly CheckID?: string; readonly Status?: string; readonly ModifyIndex?: number }[] | null;
 }
 
 /** Ours in Meta. Consul allows 64 pairs, keys of letters, digits, `-` and `_` up to 128, values up to 512 bytes. */
 const OURS = 'ferrule-';
 /** Who wrote the entry; its presence says that it is one of ours. */
 export const OWNER = 'ferrule-owner';
+const TAGS = `${OURS}tags`;
 const MOST_PAIRS = 64;
 const MOST_VALUE = 512;
 const PLAIN_KEY = /^(?!consul-|ferrule-)[A-Za-z0-9_-]{1,128}$/;
 
-export interface EncodeOptions {
-  readonly owner: string;
-  /** Tags of the registry, after those of the instance. */
+/** What the registry adds to each of its instances. */
+export interface EntryStyle {
+  /** After those of the instance. */
   readonly tags: readonly string[];
+  readonly weights: { readonly passing?: number; readonly warning?: number };
+  readonly tagOverride: boolean;
+  readonly interop: Interop | undefined;
+}
+
+/** Whose clients shall find us too. */
+export type Interop = { readonly kind: 'go-micro'; readonly endpoints: readonly string[] } | { readonly kind: 'kratos' };
+
+export interface EncodeOptions extends EntryStyle {
+  readonly owner: string;
   /** Whether Meta tells the status, because no check does. */
   readonly withStatus: boolean;
 }
@@ -47,90 +69,130 @@ export interface EncodeOptions {
  * What is registered for an instance. Version, zone and scheme are tags too (`version=1.2.3`), by which Consul's own tools can ask.
  * @throws TypeError when its metadata does not fit into Consul.
  */
-export function encode(instance: Instance, { owner, tags, withStatus }: EncodeOptions): ConsulService {
-  const { id, service, host, port, weight, version, zone, scheme, status, metadata = {} } = instance;
-  const derived = Object.entries({ version, zone, scheme }).flatMap(([name, value]) => (value === undefined ? [] : [`${name}=${value}`]));
+export function encode(instance: Instance, { owner, tags, weights, tagOverride, withStatus, interop }: EncodeOptions): ConsulService {
+  const { id, service, host, port, version, zone, scheme, serverName, status, priority, metadata = {} } = instance;
+  const weight = instance.weight ?? weights.passing;
+  const own = [...(instance.tags ?? []), ...tags];
+  const leading = interop?.kind === 'go-micro' ? goMicroTags({ ...instance, ...(weight !== undefined && { weight }) }, interop.endpoints) : [];
+  const named = { version: interop?.kind === 'kratos' ? (version ?? '') : version, zone, scheme };
+  const derived = Object.entries(named).flatMap(([name, value]) => (value === undefined ? [] : [`${name}=${value}`]));
+  const shown = [leading, own, derived].map((some) =>
+    interop?.kind === 'go-micro' && some !== leading ? some.filter((tag) => !isGoMicroLetter(tag)) : some,
+  );
   const meta: Record<string, string> = Object.assign(Object.create(null) as Record<string, string>, {
     [OWNER]: owner,
     'ferrule-id': id,
-    'ferrule-derived-tags': String(derived.length),
+    'ferrule-derived-tags': String(shown[2]!.length),
   });
-  const own = { version, zone, scheme, weight: weight === undefined ? undefined : String(weight), status: withStatus ? status : undefined };
-  for (const [name, value] of Object.entries(own)) if (value !== undefined) put(meta, `${OURS}${name}`, value);
+  const fields = {
+    version,
+    zone,
+    scheme,
+    'server-name': serverName,
+    weight: weight === undefined ? undefined : String(weight),
+    priority: priority === undefined ? undefined : String(priority),
+    status: withStatus ? status : undefined,
+    'leading-tags': leading.length === 0 ? undefined : String(leading.length),
+  };
+  for (const [name, value] of Object.entries(fields)) if (value !== undefined) put(meta, `${OURS}${name}`, value);
+  if (shown[1]!.length < own.length) putText(meta, TAGS, asciiJson(own));
   const odd: [string, string][] = [];
   for (const [key, value] of Object.entries(metadata)) {
     if (PLAIN_KEY.test(key) && Buffer.byteLength(value) <= MOST_VALUE) put(meta, key, value);
     else odd.push([key, value]);
   }
   if (odd.length > 0) putText(meta, `${OURS}more`, asciiJson(odd));
+  if (interop?.kind === 'kratos' && weight !== undefined && !Object.hasOwn(metadata, 'weight')) {
+    put(meta, 'weight', kratosWeight(weight));
+    put(meta, `${OURS}added`, 'weight');
+  }
   if (Object.keys(meta).length > MOST_PAIRS) {
     throw new TypeError(
       `instance.metadata: it takes ${Object.keys(meta).length} of the ${MOST_PAIRS} pairs of 512 bytes that Consul keeps for an instance (${id}). Give less of it.`,
     );
   }
-  const share = Math.min(65_535, Math.max(1, Math.round(weight ?? 1)));
+  const passing = share(weight ?? 1);
   return {
     ID: consulId(service, id),
     Name: consulName(service),
     Address: host,
     Port: port,
-    Tags: [...(instance.tags ?? []), ...tags, ...derived],
+    Tags: shown.flat(),
     Meta: meta,
-    ...(weight !== undefined && { Weights: { Passing: share, Warning: share } }),
+    ...((weight !== undefined || weights.warning !== undefined) && { Weights: { Passing: passing, Warning: weights.warning ?? passing } }),
+    ...(tagOverride && { EnableTagOverride: true }),
+    ...(interop?.kind === 'kratos' && { TaggedAddresses: kratosAddresses(instance) }),
   };
 }
 
-/** The instance of a row; undefined when it is none, for example without a port. Entries of other tools are read as far as they go. */
+/** The instance of a row, frozen; undefined when it is none, for example without a port. Entries of other tools are read as far as they go. */
 export function decode(row: HealthRow, service: string): Instance | undefined {
   const found = row.Service;
-  const host = found?.Address === undefined || found.Address === '' ? row.Node?.Address : found.Address;
-  if (found?.ID === undefined || found.Port === undefined || found.Port === 0 || host === undefined || host === '') return undefined;
-  const meta = new Map(Object.entries(found.Meta ?? {}));
-  const ours = meta.has(OWNER);
-  const tags = found.Tags ?? [];
-  const field = (name: 'version' | 'zone' | 'scheme'): string | undefined => {
-    if (ours) return meta.get(OURS + name);
-    return tags.find((tag) => tag.startsWith(`${name}=`))?.slice(name.length + 1) ?? meta.get(name);
-  };
-  const [version, zone, scheme] = [field('version'), field('zone'), field('scheme')];
-  const weight = ours ? meta.get('ferrule-weight') : found.Weights?.Passing;
-  const kept = ours ? tags.slice(0, Math.max(0, tags.length - Number(meta.get('ferrule-derived-tags') ?? 0))) : tags;
+  const meta = found?.Meta ?? {};
+  const ours = Object.hasOwn(meta, OWNER);
+  const told = found === undefined ? {} : ours ? readOurs(found, meta) : readForeign(found);
+  const host = told.host ?? (found?.Address === undefined || found.Address === '' ? row.Node?.Address : found.Address);
+  const port = told.port ?? found?.Port;
+  if (found?.ID === undefined || port === undefined || !(port > 0 && port < 65_536) || host === undefined || host === '') return undefined;
+  const status = worst([...(row.Checks ?? []).map((check) => statusOf(check.Status)), meta['ferrule-status']]);
+  // Who warns may be given a smaller share.
+  const { Passing = 1, Warning = Passing } = found.Weights ?? {};
+  const weight = status === 'warn' && Warning !== Passing ? Math.min(65_535, ((told.weight ?? 1) * Warning) / Passing) : told.weight;
+  const id = (ours ? meta['ferrule-id'] : undefined) ?? found.ID;
+  try {
+    return checkInstance({ id, service, ...told, host, port, ...(weight !== undefined && { weight }), status });
+  } catch {
+    return undefined; // nobody could call it, or show it
+  }
+}
+
+type Told = Foreign & Pick<Instance, 'priority' | 'serverName'>;
+
+function readOurs({ Tags }: NonNullable<HealthRow['Service']>, pairs: Readonly<Record<string, string>>): Told {
+  const meta = new Map(Object.entries(pairs));
+  const [version, zone, scheme] = [meta.get('ferrule-version'), meta.get('ferrule-zone'), meta.get('ferrule-scheme')];
+  const serverName = meta.get('ferrule-server-name');
+  const [weight, priority] = [numberIn(meta, 'ferrule-weight'), numberIn(meta, 'ferrule-priority')];
+  const all = Tags ?? [];
+  const tags =
+    tagsIn(meta) ?? all.slice(numberIn(meta, 'ferrule-leading-tags') ?? 0, Math.max(0, all.length - (numberIn(meta, 'ferrule-derived-tags') ?? 0)));
   const metadata = metadataOf(meta);
-  const status = worst([...(row.Checks ?? []).map((check) => statusOf(check.Status)), meta.get('ferrule-status')]);
   return {
-    id: (ours ? meta.get('ferrule-id') : undefined) ?? found.ID,
-    service,
     ...(version !== undefined && { version }),
     ...((scheme === 'http' || scheme === 'https') && { scheme }),
-    host,
-    port: found.Port,
-    ...(weight !== undefined && (ours || Number(weight) !== 1) && { weight: Number(weight) }),
+    ...(serverName !== undefined && { serverName }),
+    ...(weight !== undefined && { weight }),
+    ...(priority !== undefined && { priority }),
     ...(zone !== undefined && { zone }),
-    ...(kept.length > 0 && { tags: kept }),
+    ...(tags.length > 0 && { tags }),
     ...(Object.keys(metadata).length > 0 && { metadata }),
-    status,
   };
 }
 
-/** In Consul's words, and back. */
-export const CHECK_STATUS: Readonly<Record<InstanceStatus, 'passing' | 'warning' | 'critical'>> = {
-  pass: 'passing',
-  warn: 'warning',
-  fail: 'critical',
-};
-
-/** A status that nobody knows (`maintenance` of other tools) is none to send traffic to. */
-function statusOf(status: string | undefined): InstanceStatus {
-  return status === 'passing' ? 'pass' : status === 'warning' ? 'warn' : 'fail';
+/** A weight as Consul takes it. */
+function share(weight: number): number {
+  return Math.min(65_535, Math.max(1, Math.round(weight)));
 }
 
-function worst(all: readonly (string | undefined)[]): InstanceStatus {
-  return all.includes('fail') ? 'fail' : all.includes('warn') ? 'warn' : 'pass';
+function numberIn(meta: ReadonlyMap<string, string>, key: string): number | undefined {
+  const number = Number(meta.get(key) ?? Number.NaN);
+  return Number.isNaN(number) ? undefined : number;
+}
+
+/** All tags of the instance, where some of them may not stand among those of the entry. */
+function tagsIn(meta: ReadonlyMap<string, string>): readonly string[] | undefined {
+  try {
+    const tags: unknown = JSON.parse(textOf(meta, TAGS) ?? 'null');
+    return Array.isArray(tags) && tags.every((tag) => typeof tag === 'string') ? tags : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 function metadataOf(meta: ReadonlyMap<string, string>): Record<string, string> {
   const metadata = Object.create(null) as Record<string, string>;
-  for (const [key, value] of meta) if (!key.startsWith(OURS)) metadata[key] = value;
+  const added = meta.get(`${OURS}added`);
+  for (const [key, value] of meta) if (!key.startsWith(OURS) && key !== added) metadata[key] = value;
   try {
     const more: unknown = JSON.parse(textOf(meta, `${OURS}more`) ?? '[]');
     for (const [key, value] of more as [string, string][]) metadata[key] = value;

@@ -11,11 +11,12 @@ export { abortableOf, sleep } from './time/sleep.js';
 export type { Abortable } from './time/sleep.js';
 
 // options
-export { checkOptions } from './options/check.js';
+export { checkOptions, checkSurroundings, namesOf } from './options/check.js';
 export { shown } from './options/shown.js';
 
 // call
 export type { BodyStream } from './call/reply.js';
+export { addReplyHeaders, withReplyHeaders } from './call/reply-headers.js';
 export { Life } from './call/life.js';
 export type { End } from './call/life.js';
 export { runInContext } from './call/context.js';
@@ -34,7 +35,10 @@ export { isCancelled, isRetryable, isUnprocessed, verdictOn } from './wrappers/v
 export { failedItself } from './call/own-failure.js';
 
 // registry
+export type { AddressRecord, DnsResolver, ServiceRecord } from './registry/dns-resolver.js';
+export type { AddressFamily } from './registry/find-addresses.js';
 export { checkInstance, checkServiceName, sameInstance } from './registry/instance.js';
+export type { HealthSource } from './registry/health-source.js';
 export { keeper } from './registry/keeper.js';
 export type { KeeperOptions, KeptEntry, KeptRegistration } from './registry/keeper.js';
 export { Lists } from './registry/lists.js';
@@ -45,6 +49,8 @@ export type { ReconnectBounds } from './registry/reconnect.js';
 export { originOf } from './registry/registry.js';
 
 // discovery
+export type { SnapshotStore, StoredSnapshot } from './discovery/snapshot-store.js';
+export { MOST_SNAPSHOT_BYTES, decodeSnapshot, encodeSnapshot } from './discovery/stored-snapshot.js';
 export { isForbiddenHost } from './discovery/address-filter.js';
 
 // balancing
@@ -60,6 +66,7 @@ export { TRIED } from './selection/selector.js';
 export type { Lease, Selector } from './selection/selector.js';
 
 // client
+export { ADDRESS } from './client/address.js';
 export { balance, outcomeOf } from './client/balance.js';
 export { OUTBOUND } from './client/outbound.js';
 export type { Outbound, ReplyMode } from './client/outbound.js';

@@ -12,6 +12,8 @@ export type { Constructor } from './decorators/notes.js';
 // call
 export { Call } from './call/call.js';
 export type { Attempt, AttemptChange, CallChange, CallHeaders, CallInit, Params } from './call/call.js';
+export { PRINCIPAL } from './call/principal.js';
+export type { Principal } from './call/principal.js';
 export { REQUEST_ID, bind, currentCall, detached } from './call/context.js';
 export { Reply } from './call/reply.js';
 export type { ReplyHeaders } from './call/reply.js';
@@ -31,25 +33,55 @@ export type { FieldError, ServiceErrorOptions } from './errors/service-error.js'
 export { compose, fromMiddleware } from './wrappers/wrapper.js';
 export type { Handler, Middleware, Policy, Wrapper } from './wrappers/wrapper.js';
 export { backoff } from './wrappers/backoff.js';
-export type { Backoff, BackoffOptions, ExponentialOptions } from './wrappers/backoff.js';
+export type { Backoff, BackoffOptions, ExponentialOptions, FixedOptions, Jitter, LinearOptions } from './wrappers/backoff.js';
 export { bulkhead } from './wrappers/bulkhead.js';
-export type { BulkheadOptions } from './wrappers/bulkhead.js';
+export type { BulkheadOptions, BulkheadStats } from './wrappers/bulkhead.js';
+export type { PermitEvent } from './wrappers/bulkhead-permits.js';
+export { chaos } from './wrappers/chaos.js';
+export type { ChaosEvent, ChaosFaults, ChaosOptions, ChaosStats } from './wrappers/chaos.js';
 export { circuitBreaker } from './wrappers/circuit-breaker.js';
-export type { CircuitBreakerOptions, CircuitEvent, CircuitState } from './wrappers/circuit-breaker.js';
+export type { AdaptationReason, AdaptiveThresholdOptions } from './wrappers/circuit-breaker-adaptive.js';
+export type {
+  Circuit,
+  CircuitAdaptation,
+  CircuitControls,
+  CircuitEvent,
+  CircuitState,
+  CircuitStats,
+  CircuitTransition,
+  KeyedCircuitStats,
+  KeyedCircuits,
+  SingleCircuitStats,
+} from './wrappers/circuit-breaker-contract.js';
+export type { CircuitBreakerOptions } from './wrappers/circuit-breaker.js';
+export type { CircuitRecovery } from './wrappers/circuit-breaker-recovery.js';
+export type { CircuitSnapshot, KeyedCircuitSnapshot } from './wrappers/circuit-breaker-snapshot.js';
+export type { WindowSnapshot } from './wrappers/circuit-breaker-window.js';
+export type { BucketCounts } from './wrappers/rolling-counts.js';
+export { concurrencyLimit } from './wrappers/concurrency-limit.js';
+export type { ConcurrencyLimitEvent, ConcurrencyLimitOptions, ConcurrencyLimitStats, LimitChange } from './wrappers/concurrency-limit.js';
 export { fallback } from './wrappers/fallback.js';
-export type { FallbackOptions } from './wrappers/fallback.js';
+export type { FallbackEvent, FallbackOptions, FallbackService, FallbackStats } from './wrappers/fallback.js';
 export { guard, guardAttempt } from './wrappers/guard.js';
 export type { Guard, GuardOptions } from './wrappers/guard.js';
+export { hedge } from './wrappers/hedge.js';
+export type { HedgeEvent, HedgeOptions, HedgeStats } from './wrappers/hedge.js';
+export type { Counting, FaultReport, InForce, PolicyReport } from './wrappers/in-force.js';
 export { rateLimit } from './wrappers/rate-limit.js';
-export type { KeyedRateLimitOptions, RateLimitOptions } from './wrappers/rate-limit.js';
+export type { KeyedRateLimitOptions, RateLimitControls, RateLimitEvent, RateLimitOptions, RateLimitStats } from './wrappers/rate-limit.js';
+export { replyCache } from './wrappers/reply-cache.js';
+export type { ReplyCache, ReplyCacheStats } from './wrappers/reply-cache.js';
+export type { ReplyCacheEvent, ReplyCacheOptions } from './wrappers/reply-cache-options.js';
 export { retry } from './wrappers/retry.js';
-export type { RetryEvent, RetryOptions } from './wrappers/retry.js';
+export type { Retry as RetryPolicy, RetryEvent, RetryOptions, RetryStats } from './wrappers/retry.js';
 export { retryBudget, tokenThrottle } from './wrappers/retry-budget.js';
 export type { RetryBudget, RetryBudgetOptions, TokenThrottleOptions } from './wrappers/retry-budget.js';
 export { Stack } from './wrappers/stack.js';
 export type { PlacedWrapper, Step, StepPosition, WrapperLike, WrapperObject, WrapperOption } from './wrappers/stack.js';
+export { throttle } from './wrappers/throttle.js';
+export type { ThrottleEvent, ThrottleOptions, ThrottleStats } from './wrappers/throttle.js';
 export { timeout } from './wrappers/timeout.js';
-export type { TimeoutOptions } from './wrappers/timeout.js';
+export type { Timeout as TimeoutPolicy, TimeoutOptions, TimeoutStats } from './wrappers/timeout.js';
 export type { Verdict } from './wrappers/verdict.js';
 
 // telemetry
@@ -59,6 +91,8 @@ export { observeCall } from './telemetry/observe-call.js';
 export type { ObserveCallOptions } from './telemetry/observe-call.js';
 export { observeInbound } from './telemetry/observe-inbound.js';
 export type { ObserveInboundOptions } from './telemetry/observe-inbound.js';
+export { observePolicies } from './telemetry/policy-metrics.js';
+export type { ObservePoliciesOptions } from './telemetry/policy-metrics.js';
 export { requestFacts } from './telemetry/request-facts.js';
 export type { RequestFacts } from './telemetry/request-facts.js';
 export type { ProviderOptions } from './telemetry/sources.js';
@@ -69,15 +103,33 @@ export type { SchemaInput, SchemaIssue, SchemaOutput, SchemaResult, StandardSche
 // registry
 export { fileRegistry } from './registry/file.js';
 export type { FileRegistryOptions } from './registry/file.js';
+export { layered } from './registry/layered.js';
+export type { LayerReport, LayeredOptions, LayeredRegistry } from './registry/layered.js';
+export type { LayerMode } from './registry/layer-mode.js';
+export type { LayerState } from './registry/layer-watch.js';
 export { memoryRegistry } from './registry/memory.js';
 export { staticRegistry } from './registry/static.js';
-export type { StaticAddress, StaticInstance, StaticRegistry } from './registry/static.js';
+export type { ResolveOptions, StaticRegistry, StaticRegistryOptions } from './registry/static.js';
+export type { StaticAddress, StaticInstance } from './registry/static-address.js';
 export type { Discovery, HealthTarget, Instance, InstanceStatus, RegisterOptions, Registrar, Registration, Registry } from './registry/registry.js';
 
 // discovery
 export { createDirectory } from './discovery/create-directory.js';
 export type { DirectoryOptions } from './discovery/create-directory.js';
-export type { Directory, DirectoryEvent, DirectoryState, Snapshot } from './discovery/directory.js';
+export type {
+  ChangesOptions,
+  Directory,
+  DirectoryEvent,
+  DirectoryState,
+  DirectoryStateEvent,
+  Snapshot,
+  SnapshotSource,
+  WarmUpOptions,
+  WarmUpReport,
+} from './discovery/directory.js';
+export type { DirectoryStats, LevelStats, ServiceStats } from './discovery/directory-stats.js';
+export { fileStore } from './discovery/file-store.js';
+export type { FileStoreOptions } from './discovery/file-store.js';
 
 // balancing
 export { ejector } from './balancing/ejector.js';
@@ -95,14 +147,35 @@ export { weighted } from './balancing/weighted.js';
 
 // selection
 export { createSelector } from './selection/create-selector.js';
-export type { EndpointReport, SelectorOptions, ServiceSelector } from './selection/create-selector.js';
+export type { EndpointReport, LevelReport, SelectorOptions, ServiceSelector } from './selection/create-selector.js';
+export { byMetadata } from './selection/by-metadata.js';
+export type { MetadataWanted } from './selection/by-metadata.js';
+export { byTags } from './selection/by-tags.js';
+export type { TagsWanted } from './selection/by-tags.js';
+export { byVersion } from './selection/by-version.js';
+export type { CallField, NamedValues } from './selection/call-field.js';
+export { canary } from './selection/canary.js';
+export type { Canary, CanaryOptions, CanaryStats } from './selection/canary.js';
+export type { Condition, ConditionOp, ConditionValue } from './selection/condition.js';
 export type { Filter } from './selection/filter.js';
+export { metadataHealth } from './selection/metadata-health.js';
+export type { MetadataHealthOptions } from './selection/metadata-health.js';
+export type { PriorityChange } from './selection/priority-watch.js';
+export type { Router, Target, TargetStates } from './selection/router.js';
+export { routing } from './selection/routing.js';
+export type { Routing, RoutingOptions, RoutingRule, RuleStats } from './selection/routing.js';
+export type { TargetOptions } from './selection/target.js';
+export type { Wanted } from './selection/wanted.js';
 
 // client
 export { ServiceClient, clientOf } from './client/client-decorators.js';
 export type { ClientClass, Contract, Remote, RemoteInput, RemoteOf, RemoteOptions } from './client/client-decorators.js';
+export { direct } from './client/direct.js';
+export type { DirectOptions } from './client/direct.js';
 export { httpTransport } from './client/http-transport.js';
 export type { HttpTransportOptions } from './client/http-transport.js';
+export type { PoolOptions } from './client/pool-options.js';
+export type { OutboundRetryOptions } from './client/repeatable.js';
 export { client } from './client/service-client.js';
 export type { ClientOptions, RequestOptions } from './client/service-client.js';
 export { serviceFetch } from './client/service-fetch.js';
@@ -111,10 +184,27 @@ export type { OutboundPolicies } from './client/stack.js';
 export type { TargetQuery, TargetValue } from './client/target.js';
 
 // health
+export { activeHealth } from './health/create-active-health.js';
+export type { ActiveHealthOptions } from './health/create-active-health.js';
+export type { ActiveHealth, ActiveHealthEvent, InstanceHealth } from './health/active-health.js';
+export type { ActiveCheck, RecoveryOptions } from './health/active-check.js';
+export { httpProbe } from './health/http-probe.js';
+export type { HttpProbeOptions } from './health/http-probe.js';
+export type { Probe, ProbeContext, ProbeResult } from './health/probe.js';
+export { tcpProbe } from './health/tcp-probe.js';
+export type { TcpProbeOptions } from './health/tcp-probe.js';
 export type { Check, CheckContext, CheckReport, HealthStatus } from './health/check.js';
 export { monitor } from './health/monitor.js';
 export type { Monitor, MonitorOptions } from './health/monitor.js';
 export type { HealthReport, Readiness } from './health/report.js';
+
+// hybrid
+export { hybrid } from './hybrid/hybrid.js';
+export type { HybridConnections, HybridOptions, HybridServiceOptions } from './hybrid/hybrid.js';
+export type { HybridStats, SideStats, SwitchEvent } from './hybrid/hybrid-stats.js';
+export type { HybridRouting, HybridSide } from './hybrid/routing.js';
+export { hybridStrategies } from './hybrid/strategy.js';
+export type { HybridState, HybridStrategy, StrategyContext } from './hybrid/strategy.js';
 
 // server
 export { Controller, Delete, Get, Head, HealthCheck, MapError, Options, Patch, Post, Put, Status, Wrap } from './server/controller-decorators.js';
@@ -133,7 +223,19 @@ export type { ControllerOptions } from './server/controller-routes.js';
 export type { Resolve } from './server/resolve.js';
 export { Body, Context, Header, Param, Query, body, context, header, param, query } from './server/parameters.js';
 export type { Arguments, Convert, ParameterMarker, Source } from './server/parameters.js';
-export { Bulkhead, CircuitBreaker, Fallback, RateLimit, Retry, Timeout } from './server/policy-decorators.js';
+export {
+  Bulkhead,
+  Cached,
+  Chaos,
+  CircuitBreaker,
+  ConcurrencyLimit,
+  Fallback,
+  Hedge,
+  RateLimit,
+  Retry,
+  Throttle,
+  Timeout,
+} from './server/policy-decorators.js';
 export type { InputOf, InputSchemas } from './server/route-input.js';
 export { del, get, head, options, patch, post, put, route } from './server/route.js';
 export type { Result, Route, RouteHandler, RouteOptions, Verb } from './server/route.js';
@@ -148,4 +250,15 @@ export { createService } from './service/create-service.js';
 export type { RouteDescription, Service, ServiceDescription, ServiceOptions } from './service/service.js';
 export type { AdvertiseOptions } from './service/advertise.js';
 export type { ClientDefaults } from './service/service-clients.js';
+export type { DiscoveryOptions } from './service/service-discovery.js';
 export type { LifeCycleOptions, ServiceState, StopHookOptions } from './service/life-cycle.js';
+
+// config
+export { ConfigError } from './config/config-error.js';
+export type { ConfigProblem } from './config/config-error.js';
+export type { ClientConfiguration, Configuration } from './config/configuration.js';
+export { fromConfig, loadConfig } from './config/on-demand.js';
+export type { FromConfigOptions } from './config/from-config.js';
+export type { ConfiguredParts, ConfiguredService } from './config/configured-parts.js';
+export type { Config, ConfigSource, LoadOptions } from './config/load-config.js';
+export type { Settings } from './config/settings.js';

@@ -7,9 +7,11 @@ import { AssertionError } from 'node:assert';
 export interface ConformanceCase<Subject> {
   /** A sentence, unique in its table. */
   readonly name: string;
-  /** After so long `run` rejects, ms. */
+  /** After so long `run` rejects, ms, unless it is told otherwise. */
   readonly deadlineMs: number;
-  run(subject: Subject): Promise<void>;
+  /** Why this subject cannot be put to it, because it does not offer what the case needs; undefined: it can. `run` rejects then. */
+  lacks?(subject: Subject): string | undefined;
+  run(subject: Subject, deadlineMs?: number): Promise<void>;
 }
 
 /** What a subject says of itself. */
@@ -34,12 +36,12 @@ export function conformanceCase<Subject>(
   return Object.freeze({
     name,
     deadlineMs,
-    async run(subject: Subject) {
+    async run(subject: Subject, endMs = deadlineMs) {
       const cleanUps: (() => unknown)[] = [];
       try {
         await within(
-          deadlineMs,
-          `Not done after ${deadlineMs} ms: ${name}`,
+          endMs,
+          `Not done after ${endMs} ms: ${name}`,
           body(subject, (cleanUp) => void cleanUps.push(cleanUp)),
         );
       } finally {
@@ -58,7 +60,7 @@ export function skipReason<S extends ConformanceSubject>(cases: readonly Conform
     if (!cases.some((one) => one.name === skipped))
       throw new TypeError(`skips of ${subject.name}: there is no case ${JSON.stringify(skipped)}. Remove it or give the case's exact name.`);
   }
-  return subject.skips?.[name];
+  return subject.skips?.[name] ?? cases.find((one) => one.name === name)?.lacks?.(subject);
 }
 
 async function unwind(cleanUps: readonly (() => unknown)[]): Promise<void> {

@@ -17,8 +17,12 @@ export class Endpoint {
   readonly id: string;
   /** For example `http://127.0.0.1:8080`. */
   readonly origin: string;
+  /** Of its instance: another name there is another endpoint. */
+  readonly serverName: string | undefined;
   /** As it was announced last; replaced by the selector when the list changes. */
   instance: Instance;
+  /** Whether nobody beside us calls it failing: neither its registry nor a `HealthSource`. Written by the selector. */
+  passing = true;
   /** Calls without headers yet. They make an endpoint look slow when they grow old. */
   waiting = 0;
   /** Calls whose body has not ended. Twenty open event streams are twenty here and none in `waiting`. */
@@ -36,6 +40,7 @@ export class Endpoint {
   constructor(instance: Instance, fleet: Fleet = UNMEASURED) {
     this.id = instance.id;
     this.origin = originOf(instance);
+    this.serverName = instance.serverName;
     this.instance = instance;
     this.meter = fleet.meter();
     this.health = new Health(this);

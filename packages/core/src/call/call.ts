@@ -1,9 +1,13 @@
 import { finished } from 'node:stream';
 import { parse as parseQuery } from 'node:querystring';
-import { Life } from './life.js';
+import { begin, flowInto } from './flow.js';
+import type { Continuation } from './flow.js';
+import { DONE, FAILED, Life } from './life.js';
 import type { End } from './life.js';
+export { begin } from './flow.js';
 import type { Operation } from './operation.js';
 import { Reply, isStream } from './reply.js';
+import type { BodyStream } from './reply.js';
 import { Values } from './values.js';
 
 /** Header fields by lower-case name, as Node gives them. */
@@ -39,6 +43,9 @@ export interface Attempt {
   derive(change: AttemptChange): this;
   /** Work of its own below this one: it can be aborted alone, and this one does not end before it. Give it to `run`. */
   branch(change?: AttemptChange): this;
+  /** What was branched has settled with `value`, or has failed: it ends now, or when a stream in the value has been moved. `run` does that too. */
+  endWith(value: unknown): void;
+  endFailed(): void;
   /** Runs what was branched and ends it when `next` has settled and a streamed body was moved. */
   run<R>(next: (attempt: this) => Promise<R>): Promise<R>;
   /** As `run`, for one who only wants to hear how it settled: it spares a promise. Neither callback may throw. */
@@ -62,6 +69,8 @@ export interface CallEndpoint {
   readonly id: string;
   /** For example `http://127.0.0.1:8080`, without a trailing slash. */
   readonly origin: string;
+  /** Whom to speak to there, when that is not the host of `origin`: the name in the TLS certificate and in the `Host` header. */
+  readonly serverName?: string | undefined;
 }
 
 /** What a call is made of. `query` may be given parsed, or as the raw text behind the question mark, parsed when first read. */
@@ -80,8 +89,6 @@ export interface CallInit {
 }
 
 const EMPTY: Readonly<Record<string, never>> = Object.freeze(Object.create(null) as Record<string, never>);
-const DONE: End = Object.freeze({ kind: 'done', bytes: 0 });
-const FAILED: End = Object.freeze({ kind: 'failed', bytes: 0 });
 
 /**
  * One exchange, inbound or outbound. Immutable but for its values; `derive` and `branch` make changed copies.
@@ -190,18 +197,20 @@ export class Call implements Attempt {
     return this.#copy(change, new Life(this.#life));
   }
 
+  endWith(value: unknown): void {
+    endWith(this.#life, value);
+  }
+
+  endFailed(): void {
+    this.#life.end(FAILED);
+  }
+
   run<R>(next: (call: this) => Promise<R>): Promise<R> {
-    const result = begin(next, this);
-    const life = this.#life;
-    result.then(
-      (value) => endWith(life, value),
-      () => life.end(FAILED),
-    );
-    return result;
+    return flowInto(next, this, new Ending<R>(this));
   }
 
   runInto<R>(next: (call: this) => Promise<R>, succeeded: (value: R) => void, failed: (error: unknown) => void): void {
-    runInto(begin(next, this), this.#life, succeeded, failed);
+    runInto(begin(next, this), this, succeeded, failed);
   }
 
   #copy(change: CallChange, life: Life): this {
@@ -221,35 +230,53 @@ export class Call implements Attempt {
   }
 }
 
-/** The promise of `next`; a rejected one when it throws. */
-export function begin<C, R>(next: (call: C) => Promise<R>, call: C): Promise<R> {
-  try {
-    return next(call);
-  } catch (error) {
-    return Promise.reject(error);
-  }
-}
-
-/** Tells how `result` settles, then ends the life of the work that gave it. */
-export function runInto<R>(result: Promise<R>, life: Life, succeeded: (value: R) => void, failed: (error: unknown) => void): void {
+/** Tells how `result` settles, then ends the work that gave it. */
+export function runInto<R>(result: Promise<R>, work: Attempt, succeeded: (value: R) => void, failed: (error: unknown) => void): void {
   result.then(
     (value) => {
       succeeded(value);
-      endWith(life, value);
+      work.endWith(value);
     },
     (error: unknown) => {
       failed(error);
-      life.end(FAILED);
+      work.endFailed();
     },
   );
 }
 
+/** Ends the work that was run; its result is the result. */
+export class Ending<R> implements Continuation<R> {
+  readonly #work: Attempt;
+
+  constructor(work: Attempt) {
+    this.#work = work;
+  }
+
+  get passesOn(): boolean {
+    return true;
+  }
+
+  succeeded(value: R): R {
+    this.#work.endWith(value);
+    return value;
+  }
+
+  failed(error: unknown, from?: Promise<R>): R | Promise<R> {
+    this.#work.endFailed();
+    if (from !== undefined) return from;
+    throw error;
+  }
+}
+
 /** Ends a life whose work gave `result`: at once, or when the stream in it has been moved. */
 export function endWith(life: Life, result: unknown): void {
+  if (typeof result !== 'object') return life.end(DONE);
   const body: unknown = result instanceof Reply ? result.body : result;
-  if (isStream(body) && !body.destroyed) {
-    finished(body, (error) => life.end(error ? FAILED : DONE));
-  } else {
-    life.end(DONE);
-  }
+  if (isStream(body) && !body.destroyed) endWhenMoved(life, body);
+  else life.end(DONE);
+}
+
+/** Apart, because a function that makes a closure pays for it whenever it is called. */
+function endWhenMoved(life: Life, body: BodyStream): void {
+  finished(body, (error) => life.end(error ? FAILED : DONE));
 }

@@ -1,5 +1,6 @@
 import type { Readable } from 'node:stream';
 import type { Call } from '../call/call.js';
+import { HEDGING } from '../call/hedging.js';
 import { failedItself } from '../call/own-failure.js';
 import { isStream } from '../call/reply.js';
 import type { Reply } from '../call/reply.js';
@@ -15,7 +16,7 @@ import { isRefused } from './transport-errors.js';
 /**
  * Gives each attempt an endpoint, and tells the selector how it went: when headers came, and, once the attempt has settled and
  * everything of it has ended, with what outcome. An endpoint where it failed is remembered for the call, so that the next
- * attempt goes elsewhere. Stands below `retry`, so that each attempt picks again, and above the attempt's timeout, so that the
+ * attempt goes elsewhere; of a call that may be hedged, also one where it is still under way. Stands below `retry`, so that each attempt picks again, and above the attempt's timeout, so that the
  * endpoint hears of timeouts.
  */
 export function balance(selector: Selector): Wrapper {
@@ -26,9 +27,9 @@ export function balance(selector: Selector): Wrapper {
     } catch (error) {
       return unavailable(error, call);
     }
-    if (!('then' in lease)) return lend(lease, next, call);
+    if (!('then' in lease)) return lend(lease, selector, next, call);
     return lease.then(
-      (known) => lend(known, next, call),
+      (known) => lend(known, selector, next, call),
       (error: unknown) => unavailable(error, call),
     );
   });
@@ -40,8 +41,13 @@ function unavailable(error: unknown, call: Call): Promise<never> {
   return Promise.reject(error);
 }
 
-function lend(lease: Lease, next: Handler, call: Call): Promise<Reply> {
+function lend(lease: Lease, selector: Selector, next: Handler, call: Call): Promise<Reply> {
   const use = new Use(lease, call);
+  const hedging = call.values.get(HEDGING);
+  if (hedging !== undefined) {
+    hedging.places = selector;
+    use.noteAsTried();
+  }
   let reply: Promise<Reply>;
   try {
     reply = next(call.derive({ endpoint: lease.endpoint }));
@@ -85,14 +91,18 @@ class Use {
 
   failed(error: unknown): void {
     const outcome = outcomeOf(error, this.#status, this.#call);
-    if (outcome.kind !== 'cancelled') {
-      const { values } = this.#call;
-      const tried = values.get(TRIED);
-      if (tried === undefined) values.set(TRIED, [this.#lease.endpoint]);
-      else tried.push(this.#lease.endpoint);
-    }
+    if (outcome.kind !== 'cancelled') this.noteAsTried();
     this.#outcome = outcome;
     this.#report();
+  }
+
+  /** The next attempt of the call goes elsewhere. */
+  noteAsTried(): void {
+    const { values } = this.#call;
+    const { endpoint } = this.#lease;
+    const tried = values.get(TRIED);
+    if (tried === undefined) values.set(TRIED, [endpoint]);
+    else if (!tried.includes(endpoint)) tried.push(endpoint);
   }
 
   #report(): void {

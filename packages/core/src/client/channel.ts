@@ -1,20 +1,30 @@
 import { createDirectory } from '../discovery/create-directory.js';
-import type { Directory, Snapshot } from '../discovery/directory.js';
+import type { Directory, Snapshot, SnapshotSource } from '../discovery/directory.js';
 import type { Balancer } from '../balancing/balancer.js';
 import { ejector as makeEjector } from '../balancing/ejector.js';
 import type { Ejector } from '../balancing/ejector.js';
 import type { Logger } from '../logging/logger.js';
+import type { HealthSource } from '../registry/health-source.js';
 import type { Discovery, Instance } from '../registry/registry.js';
 import { createSelector } from '../selection/create-selector.js';
 import type { EndpointReport } from '../selection/create-selector.js';
+import type { Selector } from '../selection/selector.js';
 import type { Filter } from '../selection/filter.js';
+import type { PriorityChange } from '../selection/priority-watch.js';
+import type { Router } from '../selection/router.js';
+import { systemClock } from '../time/clock.js';
 import type { Clock } from '../time/clock.js';
 import { toMs } from '../time/duration.js';
+import { observedPolicies } from '../telemetry/policy-metrics.js';
+import type { InForce } from '../wrappers/in-force.js';
 import type { Handler } from '../wrappers/wrapper.js';
 import { checkMethods, checkSurroundings, namesOf } from '../options/check.js';
 import { shown } from '../options/shown.js';
+import { AddressSelector } from './address-selector.js';
 import { holdOrigin, releaseOrigin } from './held-origins.js';
 import { httpTransport } from './http-transport.js';
+import { checkPool } from './pool-options.js';
+import type { PoolOptions } from './pool-options.js';
 import { outboundStack } from './stack.js';
 import type { OutboundPolicies } from './stack.js';
 import type { Transport } from './transport.js';
@@ -26,11 +36,22 @@ export interface ChannelOptions extends OutboundPolicies {
   readonly directory?: Directory;
   /** Connections that several clients share. It stays open. Default: a new `httpTransport()`. */
   readonly transport?: Transport;
+  /** The connections to the service's instances. With it the client has connections of its own, made as those of `transport` if there is one. Default: the transport's. */
+  readonly pool?: PoolOptions;
   /** Default `p2c()`. */
   readonly balancer?: Balancer;
   /** Default `ejector()` with the attempt's timeout; false takes nobody out of service. */
   readonly ejector?: Ejector | false;
+  /** All have to keep an instance: `byVersion()`, `byTags()`, `byMetadata()` or your own. Default none. */
   readonly filters?: readonly Filter[];
+  /** Which instances a call may reach, as `routing()` and `canary()` make it; of several, the first that has an opinion. Default none. */
+  readonly routing?: Router | readonly Router[];
+  /** Whose instances are preferred: the caller's own zone. Default: all zones are alike. */
+  readonly zone?: string;
+  /** What others than the registry know of the instances' health: active checks, `metadataHealth()`. Default none. */
+  readonly health?: HealthSource | readonly HealthSource[];
+  /** Hears when calls begin to go to instances of another priority, first. Must not throw. */
+  readonly onPriority?: (change: PriorityChange) => void;
   readonly logger?: Logger;
   readonly clock?: Clock;
   /** Numbers from 0 to below 1. Default `Math.random`. */
@@ -42,9 +63,14 @@ export const CHANNEL_OPTIONS: readonly string[] = namesOf<ChannelOptions>({
   registry: true,
   directory: true,
   transport: true,
+  pool: true,
   balancer: true,
   ejector: true,
   filters: true,
+  routing: true,
+  zone: true,
+  health: true,
+  onPriority: true,
   logger: true,
   clock: true,
   random: true,
@@ -54,6 +80,11 @@ export const CHANNEL_OPTIONS: readonly string[] = namesOf<ChannelOptions>({
   circuitBreaker: true,
   bulkhead: true,
   rateLimit: true,
+  concurrencyLimit: true,
+  replyCache: true,
+  hedge: true,
+  throttle: true,
+  chaos: true,
   fallback: true,
   errors: true,
   wrappers: true,
@@ -66,6 +97,7 @@ export interface Channel extends AsyncDisposable {
   readonly service: string;
   readonly handler: Handler;
   readonly names: readonly string[];
+  readonly inForce: readonly InForce[];
   endpoints(): readonly EndpointReport[];
 }
 
@@ -74,7 +106,7 @@ export interface Channel extends AsyncDisposable {
  * @throws TypeError when the target is neither, or a name without a registry to look it up in, and for an option that does not fit.
  */
 export function openChannel(target: string, options: ChannelOptions): Channel {
-  const { registry, clock, random, logger, balancer, filters, attemptTimeout } = options;
+  const { registry, clock, random, logger, balancer, filters, routing, zone, health, onPriority, attemptTimeout, pool } = options;
   if (typeof target !== 'string' || target === '')
     throw new TypeError(
       `client: ${shown(target)} is no target. Give a service's name, such as 'orders', or an address such as 'http://127.0.0.1:8080'.`,
@@ -86,6 +118,7 @@ export function openChannel(target: string, options: ChannelOptions): Channel {
   checkMethods(options.transport, ['handle', 'forget', Symbol.asyncDispose], `${which} transport`, 'Give what httpTransport() made');
   if (attemptTimeout !== undefined && attemptTimeout !== false) toMs(attemptTimeout, `${which} attemptTimeout`);
   if (options.timeout !== undefined && options.timeout !== false) toMs(options.timeout, `${which} timeout`);
+  if (pool !== undefined) checkPool(pool, `${which} pool`);
   const address = target.includes('://') ? addressOf(target) : undefined;
   if (address === undefined && options.directory === undefined && registry === undefined) {
     throw new TypeError(
@@ -96,10 +129,13 @@ export function openChannel(target: string, options: ChannelOptions): Channel {
   const common = { ...(clock !== undefined && { clock }), ...(random !== undefined && { random }), ...(logger !== undefined && { logger }) };
 
   const owned: AsyncDisposable[] = [];
-  const directory = address !== undefined ? fixed(address) : (options.directory ?? own(owned, createDirectory({ discovery: registry!, ...common })));
-  const transport = options.transport ?? own(owned, httpTransport({ ...(clock !== undefined && { clock }) }));
+  const directory: SnapshotSource =
+    address !== undefined ? fixed(address) : (options.directory ?? own(owned, createDirectory({ discovery: registry!, ...common })));
+  const transport = pool === undefined && options.transport !== undefined ? options.transport : own(owned, ownTransport(which, options));
   const ejector =
     options.ejector ?? (attemptTimeout === undefined || attemptTimeout === false ? undefined : makeEjector({ probeTimeout: attemptTimeout }));
+  const hold = (origin: string, serverName?: string): void => holdOrigin(transport, origin, serverName);
+  const release = (origin: string, serverName?: string): void => releaseOrigin(transport, origin, serverName);
   const selector = createSelector({
     service,
     directory,
@@ -107,24 +143,45 @@ export function openChannel(target: string, options: ChannelOptions): Channel {
     ...(balancer !== undefined && { balancer }),
     ...(ejector !== undefined && { ejector }),
     ...(filters !== undefined && { filters }),
+    ...(routing !== undefined && { routing }),
+    ...(zone !== undefined && { zone }),
+    ...(health !== undefined && { health }),
+    ...(onPriority !== undefined && { onPriority }),
     // An endpoint that has left, or moved, takes its connections with it, and so does a client that is disposed of.
-    onArrival: (origin) => holdOrigin(transport, origin),
-    onDeparture: (origin) => releaseOrigin(transport, origin),
+    onArrival: hold,
+    onDeparture: release,
   });
+  const addressed = new AddressSelector({ selector, clock: clock ?? systemClock, onArrival: hold, onDeparture: release });
+  const selecting: Selector = { select: (call) => addressed.select(call), elsewhere: (call) => addressed.elsewhere(call) };
   // Baggage is for our own services: an address that was given may be anybody's.
   const telemetry = address === undefined || options.telemetry === false ? options.telemetry : { trusted: false, ...options.telemetry };
-  const { handler, names } = outboundStack({ ...options, ...(telemetry !== undefined && { telemetry }), selector, transport });
+  const { handler, names, inForce } = outboundStack({ ...options, ...(telemetry !== undefined && { telemetry }), selector: selecting, transport });
+  const metrics = telemetry === false ? undefined : observedPolicies(inForce, { service, meterProvider: telemetry?.meterProvider });
 
   return {
     service,
-    handler,
+    // An SDK may be registered after the client was made; until then each call looks whether there is one.
+    handler: metrics === undefined || metrics.begin() ? handler : (call) => (metrics.begin(), handler(call)),
     names,
-    endpoints: () => selector.endpoints(),
+    inForce,
+    endpoints: () => [...selector.endpoints(), ...addressed.endpoints()],
     async [Symbol.asyncDispose]() {
+      metrics?.end();
       selector.close();
+      addressed.close();
       for (const part of owned.splice(0)) await part[Symbol.asyncDispose]();
     },
   };
+}
+
+/** One of the channel's own: new, or of the kind of the one that was given. @throws TypeError when that has one kind of connections for all */
+function ownTransport(which: string, { transport, pool = {}, clock }: ChannelOptions): Transport {
+  if (transport === undefined) return httpTransport({ ...(clock !== undefined && { clock }), ...pool });
+  if (transport.withPool === undefined)
+    throw new TypeError(
+      `${which} pool: the transport ${shown(transport.name)} has no withPool(), so its connections are the same for all. Leave out pool, or give what httpTransport() made.`,
+    );
+  return transport.withPool(pool);
 }
 
 function own<P extends AsyncDisposable>(owned: AsyncDisposable[], part: P): P {
@@ -159,14 +216,10 @@ function addressOf(target: string): Instance {
 }
 
 /** A directory of one address that never changes. */
-function fixed(instance: Instance): Directory {
+function fixed(instance: Instance): SnapshotSource {
   const snapshot: Snapshot = { service: instance.service, state: 'bound', instances: [instance], revision: 1, stale: false };
-  const nothing = (): void => {};
   return {
     lookup: () => snapshot,
-    ready: () => Promise.resolve(snapshot),
-    subscribe: () => nothing,
-    onChange: () => nothing,
-    [Symbol.asyncDispose]: () => Promise.resolve(),
+    subscribe: () => () => {},
   };
 }

@@ -20,7 +20,7 @@ export interface RemoteInput {
 }
 
 /** What any remote call may say beside its input. */
-export type RemoteOptions = Pick<RequestOptions, 'timeout' | 'signal' | 'idempotencyKey'>;
+export type RemoteOptions = Pick<RequestOptions, 'timeout' | 'address' | 'signal' | 'idempotencyKey'>;
 
 /** An operation of another service as a function: takes the parts of the request in one object and gives the body of the reply. */
 export type Remote<I extends RemoteInput = Record<never, never>, O = void> =
@@ -146,7 +146,7 @@ function checkedPath(where: string, verb: string, path: string): void {
   }
 }
 
-const PARTS: readonly string[] = ['params', 'query', 'headers', 'body', 'timeout', 'signal', 'idempotencyKey'];
+const PARTS: readonly string[] = ['params', 'query', 'headers', 'body', 'timeout', 'address', 'signal', 'idempotencyKey'];
 
 function remote(client: Client, { verb, path, output }: Operation, name: string): Remote<RemoteInput, unknown> {
   if (output !== undefined && !isStandardSchema(output)) throw new TypeError(`${name}: output is no schema.`);

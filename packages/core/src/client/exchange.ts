@@ -112,6 +112,12 @@ export class Exchange implements Dispatcher.DispatchHandler, StreamSource {
     this.#release();
   }
 
+  /** Its turn has come, but it shall not be sent any more. */
+  refuse(error: Error): void {
+    this.#fail(error);
+    this.#release();
+  }
+
   /** Once: undici reports the abort of what has ended as well. */
   #release(): void {
     const released = this.#released;

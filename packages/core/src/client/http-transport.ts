@@ -15,10 +15,13 @@ import { shown } from '../options/shown.js';
 import { ConnectionQueue } from './connection-queue.js';
 import { Exchange } from './exchange.js';
 import type { ExchangeLimits } from './exchange.js';
+import { keyOf } from './held-origins.js';
 import { OUTBOUND } from './outbound.js';
 import type { Outbound } from './outbound.js';
 import { assertUnread, requestBody } from './request-body.js';
 import { requestHeaders } from './request-headers.js';
+import { checkPool } from './pool-options.js';
+import type { PoolOptions } from './pool-options.js';
 import { pathTemplate, targetOf } from './target.js';
 import type { Transport } from './transport.js';
 import { abortError } from './transport-errors.js';
@@ -28,6 +31,8 @@ export interface HttpTransportOptions {
   readonly connectTimeout?: Duration;
   /** How long an idle connection is kept when the server does not say (it says: 2 s less than that). Default 4 s. */
   readonly keepAliveTimeout?: Duration;
+  /** How long an idle connection is kept at most, whatever the server says; 0 closes it after each reply. Default 10 min. */
+  readonly idleTimeout?: Duration;
   /** Connections per origin; further calls queue until one is free. Default: as many as there are calls at a time. */
   readonly connections?: number;
   /** Bytes of a reply that is read whole; a larger one fails with REPLY_TOO_LARGE. Default 10 MiB. */
@@ -49,6 +54,7 @@ export interface HttpTransportOptions {
 const OPTIONS = namesOf<HttpTransportOptions>({
   connectTimeout: true,
   keepAliveTimeout: true,
+  idleTimeout: true,
   connections: true,
   replyLimit: true,
   streamIdleTimeout: true,
@@ -79,7 +85,8 @@ export function httpTransport(options: HttpTransportOptions = {}): Transport {
   checkSurroundings('httpTransport', options);
   const { connections, replyLimit = 10 * 1024 * 1024, clock = systemClock, ca, cert, key } = options;
   const connectMs = toMs(options.connectTimeout ?? 1_000, 'httpTransport connectTimeout');
-  const keepAliveMs = toMs(options.keepAliveTimeout ?? 4_000, 'httpTransport keepAliveTimeout');
+  const idleMs = options.idleTimeout === undefined ? undefined : toMs(options.idleTimeout, 'httpTransport idleTimeout');
+  const keepAliveMs = toMs(options.keepAliveTimeout ?? (idleMs === undefined || idleMs === 0 ? 4_000 : idleMs), 'httpTransport keepAliveTimeout');
   const limits: ExchangeLimits = {
     clock,
     replyLimit,
@@ -91,9 +98,18 @@ export function httpTransport(options: HttpTransportOptions = {}): Transport {
   if (connectMs === 0 || keepAliveMs === 0) throw new RangeError('httpTransport: connectTimeout and keepAliveTimeout have to be longer than 0.');
 
   const tls = { ...(ca !== undefined && { ca: ca as string }), ...(cert !== undefined && { cert }), ...(key !== undefined && { key }) };
+  const reuse =
+    idleMs === undefined
+      ? { keepAliveTimeout: keepAliveMs }
+      : idleMs === 0
+        ? { pipelining: 0 } // undici's word for one request a connection
+        : { keepAliveTimeout: Math.min(keepAliveMs, idleMs), keepAliveMaxTimeout: idleMs };
+  /** By origin, with the server name when it has one: the same address under another name is another TLS session. */
   const pools = new Map<string, Pool>();
-  /** Of each origin with something under way, when connections are limited. */
+  /** Of each pool with something under way, when connections are limited. */
   const queues = new Map<string, ConnectionQueue>();
+  /** Of pools that were forgotten while calls waited. */
+  const departed = new WeakSet<ConnectionQueue>();
   /** Forgotten, but with calls that have not ended. */
   const leaving = new Set<Pool>();
   // A connection outlives the request that opened it. Opened here, its callbacks do not keep that request's context alive.
@@ -106,16 +122,19 @@ export function httpTransport(options: HttpTransportOptions = {}): Transport {
     () => undefined, // told to each call
   );
 
-  function openPool(origin: string, { Pool, connector }: Undici): Pool {
+  function openPool(key: string, origin: string, serverName: string | undefined, { Pool, connector }: Undici): Pool {
     const connect = connector({ ...tls, timeout: 0 });
-    const pool = new Pool(origin, {
+    // undici takes Host header and TLS server name from the pool's origin; only the connection goes to the address.
+    const { protocol, hostname: address, port } = new URL(origin);
+    const to = serverName === undefined ? undefined : { hostname: address.replace(/^\[|\]$/g, '') };
+    const pool = new Pool(serverName === undefined ? origin : `${protocol}//${serverName}${port === '' ? '' : `:${port}`}`, {
       connections: connections ?? null,
       headersTimeout: 0,
       bodyTimeout: 0,
-      keepAliveTimeout: keepAliveMs,
+      ...reuse,
       connect(target, callback) {
         outside(() => {
-          const socket = connect(target, (...result) => {
+          const socket = connect(to === undefined ? target : { ...target, ...to }, (...result) => {
             timer.cancel();
             callback(...result);
           });
@@ -125,7 +144,7 @@ export function httpTransport(options: HttpTransportOptions = {}): Transport {
         });
       },
     });
-    pools.set(origin, pool);
+    pools.set(key, pool);
     return pool;
   }
 
@@ -135,44 +154,62 @@ export function httpTransport(options: HttpTransportOptions = {}): Transport {
       throw new TypeError(`httpTransport: ${call.label} has no endpoint. balance() sets it; without it, derive({ endpoint: { id, origin } }).`);
     if (call.aborted) throw abortError(call.reason, call.label);
     if (closed) throw new ServiceError('UNAVAILABLE', `${call.label}: the transport is closed`, { unsent: true, retryable: false });
-    const { origin } = call.endpoint;
-    let leftMs: number | undefined;
-    if (call.deadline !== undefined) {
-      leftMs = Math.floor(call.deadline - clock.now() - WAY_BACK_MS);
-      if (leftMs <= 0)
-        throw refusal('DEADLINE_EXCEEDED', `${call.label}: no time was left to call ${origin}`, {
-          reason: REASONS.timeout,
-          unsent: true,
-          retryable: false,
-        });
-    }
+    const { origin, serverName } = call.endpoint;
+    const key = keyOf(origin, serverName);
+    let leftMs = leftOf(call);
+    if (leftMs !== undefined && leftMs <= 0) throw noTimeLeft(call, origin);
     const { target, body, mode, requestId } = outboundOf(call);
     const { content } = body;
     const upload = content instanceof Readable ? content : undefined;
     // Made for this attempt alone, so that nobody else will read or close what was not sent of it.
     if (upload !== undefined && upload !== call.body && typeof call.body === 'function') call.onEnd(() => void upload.destroy());
-    const headers = requestHeaders(call, body, requestId, leftMs);
-    const queue = connections === undefined ? undefined : queueOf(origin, connections);
-    const exchange = new Exchange(call, mode, upload, limits, queue && (() => leave(origin, queue)));
+    let headers = requestHeaders(call, body, requestId, leftMs);
+    let hasWaited = false;
+    const queue = connections === undefined ? undefined : queueOf(key, connections);
+    const exchange = new Exchange(call, mode, upload, limits, queue && (() => leave(key, queue)));
     const start = (): void => {
       if (closed) return exchange.onResponseError(undefined, closedError());
-      const pool = pools.get(origin) ?? openPool(origin, loaded);
+      if (hasWaited && leftMs !== undefined) {
+        leftMs = leftOf(call)!;
+        if (leftMs <= 0) return exchange.refuse(noTimeLeft(call, origin));
+        headers = requestHeaders(call, body, requestId, leftMs); // which it was able to make before
+      }
+      const pool = pools.get(key) ?? openPool(key, origin, serverName, loaded);
       pool.dispatch({ path: target, method: call.operation.method, headers, body: content ?? null }, exchange);
     };
     if (queue === undefined) start();
-    else call.onEnd(queue.enter(start));
+    else {
+      call.onEnd(queue.enter(start));
+      hasWaited = true;
+    }
     return exchange.promise;
   }
 
-  function queueOf(origin: string, limit: number): ConnectionQueue {
-    let queue = queues.get(origin);
-    if (queue === undefined) queues.set(origin, (queue = new ConnectionQueue(limit)));
+  /** What the other side has of the call's time, less the way back; undefined when it has no end. */
+  function leftOf(call: Call): number | undefined {
+    return call.deadline === undefined ? undefined : Math.floor(call.deadline - clock.now() - WAY_BACK_MS);
+  }
+
+  function queueOf(key: string, limit: number): ConnectionQueue {
+    let queue = queues.get(key);
+    if (queue === undefined) queues.set(key, (queue = new ConnectionQueue(limit)));
     return queue;
   }
 
-  function leave(origin: string, queue: ConnectionQueue): void {
+  function leave(key: string, queue: ConnectionQueue): void {
     queue.leave();
-    if (queue.idle) queues.delete(origin);
+    if (!queue.idle) return;
+    queues.delete(key);
+    // Those who were waiting when it was forgotten have opened a pool again.
+    if (departed.has(queue)) closePool(key);
+  }
+
+  function closePool(key: string): void {
+    const pool = pools.get(key);
+    if (pool === undefined) return;
+    pools.delete(key);
+    leaving.add(pool);
+    void pool.close().then(() => leaving.delete(pool));
   }
 
   function send(call: Call, loaded: Undici): Promise<Reply> {
@@ -187,12 +224,15 @@ export function httpTransport(options: HttpTransportOptions = {}): Transport {
   return {
     name: 'http',
     handle: (call) => (undici === undefined ? loading.then((loaded) => send(call, loaded)) : send(call, undici)),
-    forget(origin) {
-      const pool = pools.get(origin);
-      if (pool === undefined) return;
-      pools.delete(origin);
-      leaving.add(pool);
-      void pool.close().then(() => leaving.delete(pool));
+    forget(origin, serverName) {
+      const key = keyOf(origin, serverName);
+      closePool(key);
+      const queue = queues.get(key);
+      if (queue !== undefined) departed.add(queue);
+    },
+    withPool(pool: PoolOptions) {
+      checkPool(pool, 'httpTransport withPool');
+      return httpTransport({ ...options, ...pool });
     },
     async [Symbol.asyncDispose]() {
       closed = true;
@@ -202,6 +242,14 @@ export function httpTransport(options: HttpTransportOptions = {}): Transport {
       await Promise.all(open.map((pool) => pool.destroy(closedError())));
     },
   };
+}
+
+function noTimeLeft(call: Call, origin: string): ServiceError {
+  return refusal('DEADLINE_EXCEEDED', `${call.label}: no time was left to call ${origin}`, {
+    reason: REASONS.timeout,
+    unsent: true,
+    retryable: false,
+  });
 }
 
 /** In undici's own words, so that it becomes what every other failure to connect does. */

@@ -1,4 +1,5 @@
-import { valueKey } from '../call/values.js';
+import { SENT } from '../call/sent.js';
+import type { Sent } from '../call/sent.js';
 import type { ValueKey } from '../call/values.js';
 import type { RequestBody } from './request-body.js';
 
@@ -12,9 +13,7 @@ import type { RequestBody } from './request-body.js';
 export type ReplyMode = 'parse' | 'bytes' | 'stream' | 'raw';
 
 /** What the client has worked out once for all attempts of a call. Without it the transport does so per attempt. */
-export interface Outbound {
-  /** Encoded path and query. */
-  readonly target: string;
+export interface Outbound extends Sent {
   readonly body: RequestBody;
   readonly mode: ReplyMode;
   /** The time that this one request asked for; then the client's own limits do not hold. */
@@ -23,4 +22,4 @@ export interface Outbound {
   readonly requestId: string | undefined;
 }
 
-export const OUTBOUND: ValueKey<Outbound> = valueKey<Outbound>('outbound');
+export const OUTBOUND: ValueKey<Outbound> = SENT as ValueKey<Outbound>;

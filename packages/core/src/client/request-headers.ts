@@ -1,11 +1,11 @@
+import { ATTEMPT_HEADER } from '../call/attempt-header.js';
 import type { Call, CallHeaders } from '../call/call.js';
 import { checkRecord } from '../options/check.js';
 import { shown } from '../options/shown.js';
 import type { RequestBody } from './request-body.js';
 
-/** The names of the headers that tell the other side about time, attempts and the request. */
+/** The names of the headers that tell the other side about time and the request. */
 export const TIMEOUT_HEADER = 'x-request-timeout-ms';
-export const ATTEMPT_HEADER = 'x-attempt-count';
 export const REQUEST_ID_HEADER = 'x-request-id';
 
 /** Fields of one connection, not of the message (RFC 9110, 7.6.1), and those that only the transport can know. */

@@ -8,6 +8,7 @@ import { Values } from '../call/values.js';
 import { REASONS, ServiceError, isServiceError } from '../errors/service-error.js';
 import type { Clock } from '../time/clock.js';
 import type { Handler } from '../wrappers/wrapper.js';
+import { ADDRESS } from './address.js';
 import { OUTBOUND } from './outbound.js';
 import type { ReplyMode } from './outbound.js';
 import { NO_BODY, requestBody } from './request-body.js';
@@ -24,6 +25,8 @@ export interface OutgoingRequest {
   readonly body: unknown;
   readonly mode: ReplyMode;
   readonly timeoutMs: number | undefined;
+  /** Checked. Default: an endpoint is picked. */
+  readonly address?: string | undefined;
   readonly signal: AbortSignal | undefined;
   /** Makes the error with which the deadline also ends a streamed body. Default: the deadline holds until the reply's head. */
   readonly late?: (error: ServiceError) => unknown;
@@ -47,9 +50,11 @@ export function sendCall(handler: Handler, clock: Clock, request: OutgoingReques
     target: query === '' ? path : `${path}?${query}`,
     body: encoded,
     mode: request.mode,
+    address: request.address,
     timeoutMs,
     requestId: inbound?.values.get(REQUEST_ID),
   });
+  if (request.address !== undefined) values.set(ADDRESS, request.address);
   const upload = encoded.content instanceof Readable ? encoded.content : undefined;
   const call = new Call({
     side: 'client',

@@ -12,7 +12,10 @@ import { shown } from '../options/shown.js';
 import { systemClock } from '../time/clock.js';
 import { toMs } from '../time/duration.js';
 import type { Duration } from '../time/duration.js';
+import { faultReports, policyReports } from '../wrappers/in-force.js';
+import type { FaultReport, PolicyReport } from '../wrappers/in-force.js';
 import type { Handler } from '../wrappers/wrapper.js';
+import { instanceAt } from './address.js';
 import { CHANNEL_OPTIONS, openChannel } from './channel.js';
 import type { ChannelOptions } from './channel.js';
 import { sendCall } from './send-call.js';
@@ -41,6 +44,11 @@ export interface RequestOptions {
   readonly body?: unknown;
   /** All attempts together, in place of the client's timeout; never past the deadline of the inbound call. */
   readonly timeout?: Duration;
+  /**
+   * Goes to this address (`'http://127.0.0.1:8080'` or `'127.0.0.1:8080'`: scheme, host and port) and to no endpoint that is picked, in each
+   * attempt; timeouts, retries, breaker and headers are the client's. For people who debug: never from what a request brought, or its sender chooses whom we call.
+   */
+  readonly address?: string;
   /** Cancels the request. Its rejection is a ServiceError CANCELLED (DEADLINE_EXCEEDED for `AbortSignal.timeout`) with the signal's reason as cause. */
   readonly signal?: AbortSignal;
   /** Sent as `Idempotency-Key`, the same in all attempts, which makes a POST or PATCH fit for retries: true for a new UUID. Default none. */
@@ -55,6 +63,7 @@ const REQUEST_OPTIONS = namesOf<RequestOptions>({
   headers: true,
   body: true,
   timeout: true,
+  address: true,
   signal: true,
   idempotencyKey: true,
   stream: true,
@@ -76,6 +85,10 @@ export interface ServiceClient extends AsyncDisposable {
   readonly handler: Handler;
   /** The wrappers in force, the outermost first. */
   describe(): readonly string[];
+  /** The counts and states of the policies among them, as they are now. */
+  policies(): readonly PolicyReport[];
+  /** Those that inject faults on purpose (`chaos`). */
+  faults(): readonly FaultReport[];
   /** Its endpoints as they are now. */
   endpoints(): readonly EndpointReport[];
 }
@@ -132,6 +145,7 @@ export function client(target: string, options: ClientOptions = {}): ServiceClie
       headers: headersOf(defaults, options),
       body,
       mode: options.stream === true ? 'stream' : 'parse',
+      address: options.address === undefined ? undefined : instanceAt(`request ${method} ${path}`, service, options.address).id,
       timeoutMs: options.timeout === undefined ? undefined : requestTimeout(options.timeout),
       signal: options.signal,
     });
@@ -161,6 +175,8 @@ export function client(target: string, options: ClientOptions = {}): ServiceClie
     patch: (path, options) => bodyOf('PATCH', path, options),
     delete: (path, options) => bodyOf('DELETE', path, options),
     describe: () => channel.names,
+    policies: () => policyReports(channel.inForce),
+    faults: () => faultReports(channel.inForce),
     endpoints: () => channel.endpoints(),
     [Symbol.asyncDispose]() {
       disposed = true;
@@ -183,6 +199,7 @@ const UNUSED: Transport = {
   name: 'unused',
   handle: (call) => Promise.reject(new Error(`${call.label}: this transport sends nothing`)),
   forget: () => {},
+  withPool: () => UNUSED,
   [Symbol.asyncDispose]: () => Promise.resolve(),
 };
 

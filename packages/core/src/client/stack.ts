@@ -1,40 +1,46 @@
-import { Readable } from 'node:stream';
-import { Reply } from '../call/reply.js';
-import { checkMappers } from '../errors/error-mapper.js';
+import type { Reply } from '../call/reply.js';
 import type { ErrorMapper } from '../errors/error-mapper.js';
-import { TRIED } from '../selection/selector.js';
 import type { Selector } from '../selection/selector.js';
-import type { EndpointReport } from '../selection/create-selector.js';
 import type { Call } from '../call/call.js';
 import { OBSERVE_ATTEMPT_OPTIONS, observeAttempt } from '../telemetry/observe-attempt.js';
 import type { ObserveAttemptOptions } from '../telemetry/observe-attempt.js';
 import { OBSERVE_CALL_OPTIONS, observeCall } from '../telemetry/observe-call.js';
 import type { ObserveCallOptions } from '../telemetry/observe-call.js';
-import { checkList, checkOptions } from '../options/check.js';
-import { shown } from '../options/shown.js';
-import { MAX_DELAY_MS, systemClock } from '../time/clock.js';
+import { systemClock } from '../time/clock.js';
 import type { Clock } from '../time/clock.js';
 import { toMs } from '../time/duration.js';
 import type { Duration } from '../time/duration.js';
 import { bulkhead } from '../wrappers/bulkhead.js';
 import type { BulkheadOptions } from '../wrappers/bulkhead.js';
+import { chaos } from '../wrappers/chaos.js';
+import type { Chaos, ChaosOptions } from '../wrappers/chaos.js';
 import { circuitBreaker } from '../wrappers/circuit-breaker.js';
 import type { CircuitBreakerOptions } from '../wrappers/circuit-breaker.js';
+import { concurrencyLimit } from '../wrappers/concurrency-limit.js';
+import type { ConcurrencyLimitOptions } from '../wrappers/concurrency-limit.js';
 import { fallback } from '../wrappers/fallback.js';
+import type { FallbackService } from '../wrappers/fallback.js';
+import { hedge } from '../wrappers/hedge.js';
+import type { HedgeOptions } from '../wrappers/hedge.js';
+import type { InForce } from '../wrappers/in-force.js';
 import { rateLimit } from '../wrappers/rate-limit.js';
 import type { KeyedRateLimitOptions, RateLimitOptions } from '../wrappers/rate-limit.js';
+import { replyCache } from '../wrappers/reply-cache.js';
+import type { ReplyCacheOptions } from '../wrappers/reply-cache-options.js';
 import { retry } from '../wrappers/retry.js';
-import type { RetryOptions } from '../wrappers/retry.js';
-import { timeout } from '../wrappers/timeout.js';
+import { retryBudget, tokenThrottle } from '../wrappers/retry-budget.js';
 import { Stack } from '../wrappers/stack.js';
-import { isRetryable } from '../wrappers/verdict.js';
 import type { WrapperOption } from '../wrappers/stack.js';
-import { named, traitsOf } from '../wrappers/wrapper.js';
-import type { Handler, Wrapper } from '../wrappers/wrapper.js';
+import { throttle } from '../wrappers/throttle.js';
+import type { ThrottleOptions } from '../wrappers/throttle.js';
+import type { Handler } from '../wrappers/wrapper.js';
 import { balance } from './balance.js';
+import { checkPolicies } from './check-policies.js';
 import { OUTBOUND } from './outbound.js';
-import { isUnread } from './request-body.js';
+import { repeatable } from './repeatable.js';
+import type { OutboundRetryOptions } from './repeatable.js';
 import { ownErrors, remoteErrors } from './remote-errors.js';
+import { timeLimit } from './time-limit.js';
 import type { Transport } from './transport.js';
 
 /** What a client's calls go through. Whatever may refuse is off unless asked for. */
@@ -44,15 +50,28 @@ export interface OutboundPolicies {
   /** For one attempt. Default 5 s; false: the total alone. A request that asks for more time than this has it for one attempt too. */
   readonly attemptTimeout?: Duration | false;
   /** Default on, see `retry()`; false: one attempt. */
-  readonly retry?: RetryOptions | boolean;
+  readonly retry?: OutboundRetryOptions | boolean;
+  /**
+   * A second attempt when the first is late, by `hedge()`: for calls that are idempotent, to an endpoint that was not tried. It has the budgets of
+   * the retry too, so that hedges end when retries do. Default off.
+   */
+  readonly hedge?: HedgeOptions | boolean;
+  /** Spares a service that refuses, by `throttle()`; true: with its defaults. Default off. */
+  readonly throttle?: ThrottleOptions | boolean;
   /** Default off. */
   readonly circuitBreaker?: CircuitBreakerOptions | boolean;
   /** How many calls may be open at once. Default off. */
   readonly bulkhead?: number | BulkheadOptions;
   /** Default off. */
   readonly rateLimit?: RateLimitOptions | KeyedRateLimitOptions;
-  /** What answers in place of a call that failed for good: a Reply, or what makes one. Default off. */
-  readonly fallback?: Reply | ((error: unknown, call: Call) => Reply | Promise<Reply>);
+  /** How many calls may be open at once, found out from how long they take, by `concurrencyLimit()`; true: with its defaults. Default off. */
+  readonly concurrencyLimit?: ConcurrencyLimitOptions | boolean;
+  /** Answers with the reply to an earlier call, by `replyCache()`; true: as the replies themselves allow. Default off. */
+  readonly replyCache?: ReplyCacheOptions | boolean;
+  /** What answers in place of a call that failed for good: a Reply, what makes one, or another service (`{ service: client }`). Default off. */
+  readonly fallback?: Reply | FallbackService | ((error: unknown, call: Call) => Reply | Promise<Reply>);
+  /** Faults on purpose, by `chaos()`: its options, which hold `enabled`, or what it made, to be steered while it runs. In code alone. Default off. */
+  readonly chaos?: ChaosOptions | Chaos;
   /** From an error reply to an error; RemoteError is the last. */
   readonly errors?: readonly ErrorMapper[];
   /** The application's own, around the call with all its attempts; the first is the outermost. A placed one stands where it says. */
@@ -64,7 +83,7 @@ export interface OutboundPolicies {
 }
 
 export interface OutboundStackOptions extends OutboundPolicies {
-  readonly selector: Selector & { endpoints?(): readonly EndpointReport[] };
+  readonly selector: Selector;
   readonly transport: Transport;
   readonly clock?: Clock;
   readonly random?: () => number;
@@ -74,6 +93,8 @@ export interface OutboundStack {
   readonly handler: Handler;
   /** The wrappers in force, the outermost first, the transport last. */
   readonly names: readonly string[];
+  /** The same without the transport. */
+  readonly inForce: readonly InForce[];
 }
 
 const TOTAL = '10s';
@@ -95,10 +116,13 @@ export function outboundStack(options: OutboundStackOptions): OutboundStack {
     clock = systemClock,
     random = Math.random,
   } = options;
-  checkShapes(options);
+  checkPolicies(options);
   const total = options.timeout ?? TOTAL;
   const attempt = options.attemptTimeout ?? ATTEMPT;
   const attemptMs = attempt === false ? Infinity : toMs(attempt, 'attemptTimeout');
+  const retries = options.retry === false ? undefined : repeatable(options.retry);
+  // Those of `retry`, made here so that the hedge can be given them too.
+  const budgets = retries === undefined ? [] : (retries.budgets ?? [retryBudget({ clock }), tokenThrottle()]);
 
   const steps = [
     // Above all: what the mappers made of an error reply for the application, which policies could not read.
@@ -112,10 +136,15 @@ export function outboundStack(options: OutboundStackOptions): OutboundStack {
       name: 'fallback',
       wrapper:
         substitute !== undefined &&
-        fallback<Reply>((error, call) => (typeof substitute === 'function' ? substitute(error, call as Call) : substitute)),
+        (typeof substitute === 'object' && 'service' in substitute
+          ? fallback(substitute)
+          : fallback<Reply>((error, call) => (typeof substitute === 'function' ? substitute(error, call as Call) : substitute))),
     },
+    // Above whatever costs, waits or refuses: what is kept needs none of it, and one fetch serves all who ask for the same. Below fallback: a
+    // reply beyond its time is the better substitute.
+    { name: 'replyCache', wrapper: isOn(options.replyCache) && replyCache({ clock, ...given(options.replyCache) }) },
     // Bounds all attempts and all waits together.
-    { name: 'timeout(total)', wrapper: limit('total', total, () => false, clock) },
+    { name: 'timeout(total)', wrapper: timeLimit('total', total, () => false, clock) },
     // Before any work is done and any permit taken; per call, because a retry is not another call of the application's.
     { name: 'rateLimit', wrapper: options.rateLimit !== undefined && rateLimit({ clock, ...options.rateLimit } as KeyedRateLimitOptions) },
     // Counts calls with all their attempts: a permit is for what the caller has open.
@@ -125,19 +154,27 @@ export function outboundStack(options: OutboundStackOptions): OutboundStack {
         options.bulkhead !== undefined &&
         bulkhead(typeof options.bulkhead === 'number' ? { limit: options.bulkhead, clock } : { clock, ...options.bulkhead }),
     },
+    // Beside the bulkhead, whose bound is fixed and whose queue may hold what this one would refuse. It measures whole calls: their latency is what
+    // the caller's own work waits for.
+    {
+      name: 'concurrencyLimit',
+      wrapper: isOn(options.concurrencyLimit) && concurrencyLimit({ clock, random, ...given(options.concurrencyLimit) }),
+    },
     // Service-wide, above retry: it counts final outcomes, so that one bad endpoint never opens it (the ejector deals with that one).
     {
       name: 'circuitBreaker',
-      wrapper:
-        options.circuitBreaker !== undefined &&
-        options.circuitBreaker !== false &&
-        circuitBreaker({ clock, ...(options.circuitBreaker === true ? {} : options.circuitBreaker) }),
+      wrapper: isOn(options.circuitBreaker) && circuitBreaker({ clock, ...given(options.circuitBreaker) }),
     },
     // Above balance: each attempt picks again, an untried endpoint first.
     {
       name: 'retry',
-      wrapper: options.retry !== false && retry({ clock, random, elsewhere: elsewhere(selector), ...repeatable(options.retry) }),
+      wrapper: retries !== undefined && retry({ clock, random, elsewhere: elsewhere(selector), budgets, ...retries }),
     },
+    // Below retry, which begins anew when all its attempts have failed; above balance, which sends each of them elsewhere.
+    { name: 'hedge', wrapper: isOn(options.hedge) && hedge({ clock, elsewhere: elsewhere(selector), budgets, ...given(options.hedge) }) },
+    // Below retry and hedge, because it counts what is sent: each attempt asks the service for work. Above balance: it spares the service, not one
+    // endpoint, and what it refuses takes no lease.
+    { name: 'throttle', wrapper: isOn(options.throttle) && throttle({ clock, random, ...given(options.throttle) }) },
     // Below retry, above all that is about one endpoint.
     { name: 'balance', wrapper: balance(selector) },
     // Knows the endpoint and the attempt's number; its trace headers are this attempt's.
@@ -148,35 +185,27 @@ export function outboundStack(options: OutboundStackOptions): OutboundStack {
     // One endpoint, one attempt.
     { name: 'attemptWrappers' },
     // Below balance, so that the endpoint hears of timeouts.
-    { name: 'timeout(attempt)', wrapper: limit('attempt', attempt, (asked) => asked > attemptMs, clock) },
+    { name: 'timeout(attempt)', wrapper: timeLimit('attempt', attempt, (asked) => asked > attemptMs, clock) },
+    // In place of what it stands for, so that all above meets its faults as real ones: timeouts end its waits, the endpoint is blamed for its errors.
+    {
+      name: 'chaos',
+      wrapper: options.chaos !== undefined && (typeof options.chaos === 'function' ? options.chaos : chaos({ clock, random, ...options.chaos })),
+    },
     // Next to the transport: everything above sees errors alone.
     { name: 'remoteErrors', wrapper: remoteErrors({ mappers: errors, hold: true, clock }) },
   ];
   const stack = new Stack(steps, 'wrappers').addAll(own);
   stack.addAll(attemptWrappers, 'attemptWrappers', 'attemptWrappers');
-  return { handler: stack.around(transport.handle), names: [...stack.names, transport.name] };
+  return { handler: stack.around(transport.handle), names: [...stack.names, transport.name], inForce: stack.inForce };
 }
 
-/** What the parts themselves could not tell, as their options are spread into others. @throws TypeError naming option, value and remedy. */
-function checkShapes(options: OutboundStackOptions): void {
-  const { telemetry, fallback: substitute, bulkhead: permits } = options;
-  checkMappers(options.errors, 'errors');
-  checkList(options.wrappers, 'wrappers', 'wrappers');
-  checkList(options.attemptWrappers, 'attemptWrappers', 'wrappers');
-  if (telemetry !== undefined && telemetry !== false)
-    checkOptions('telemetry', telemetry, [...new Set([...OBSERVE_CALL_OPTIONS, ...OBSERVE_ATTEMPT_OPTIONS])]);
-  if (substitute !== undefined && typeof substitute !== 'function' && !(substitute instanceof Reply))
-    throw new TypeError(`fallback: ${shown(substitute)} is no Reply. Give new Reply(200, …), or a function that makes one.`);
-  for (const name of ['retry', 'circuitBreaker', 'rateLimit'] as const) {
-    const value: unknown = options[name];
-    if (value === undefined || (typeof value === 'boolean' && name !== 'rateLimit') || (typeof value === 'object' && value !== null)) continue;
-    const example = { retry: '{ retries: 2 }', circuitBreaker: "{ openFor: '5s' }", rateLimit: "{ limit: 100, window: '1s' }" }[name];
-    throw new TypeError(
-      `${name}: ${shown(value)} does not fit. Give its options, such as ${example}${name === 'rateLimit' ? '' : ', or true or false'}.`,
-    );
-  }
-  if (permits !== undefined && typeof permits !== 'number' && (typeof permits !== 'object' || permits === null))
-    throw new TypeError(`bulkhead: ${shown(permits)} does not fit. Give a number of calls, or { limit: 20, queue: 10 }.`);
+function isOn<O extends object>(option: O | boolean | undefined): option is O | true {
+  return option !== undefined && option !== false;
+}
+
+/** Options of a policy that is on; true stands for its defaults. */
+function given<O extends object>(option: O | true): O | Record<never, never> {
+  return option === true ? {} : option;
 }
 
 /** Of the options of several parts, those of one. */
@@ -184,52 +213,9 @@ function only<O extends object>(names: readonly string[], options: O): Partial<O
   return Object.fromEntries(Object.entries(options).filter(([name]) => names.includes(name))) as Partial<O>;
 }
 
-/**
- * A timeout that a request with a time of its own may exceed: such a call has its time as its deadline, which then is the only limit.
- * @param exceeds whether the limit gives way to a request that asked for so many ms; without a time of its own it never does
- */
-function limit(scope: 'total' | 'attempt', duration: Duration | false, exceeds: (askedMs: number) => boolean, clock: Clock): Wrapper {
-  const byDeadline = timeout({ limit: MAX_DELAY_MS, scope, clock });
-  if (duration === false) return withinDeadline(byDeadline);
-  const usual = timeout({ limit: duration, scope, clock });
-  return named(traitsOf(usual), (next) => {
-    const limited = usual(next);
-    const asLongAsAsked = byDeadline(next);
-    return (call) => {
-      const asked = call.values.get(OUTBOUND)?.timeoutMs;
-      return asked !== undefined && (scope === 'total' || exceeds(asked)) ? asLongAsAsked(call) : limited(call);
-    };
-  });
-}
-
-/** No limit of its own, but the call's deadline holds when it has one. */
-function withinDeadline(byDeadline: Wrapper): Wrapper {
-  return named(traitsOf(byDeadline), (next) => {
-    const limited = byDeadline(next);
-    return (call) => (call.deadline === undefined ? next(call) : limited(call));
-  });
-}
-
-/** Options of `retry` that never send a stream again of which a part was read, whatever the reply said: the rest would pass for all of it. */
-function repeatable(options: RetryOptions | boolean = true): RetryOptions {
-  const given = options === true || options === false ? {} : options;
-  const when: NonNullable<RetryOptions['when']> = given.when ?? isRetryable;
-  if (typeof when !== 'function') return given; // refused by `retry`
-  return {
-    ...given,
-    when(error, attempt) {
-      const content = (attempt as Call).values.get(OUTBOUND)?.body.content;
-      return (!(content instanceof Readable) || isUnread(content)) && when(error, attempt);
-    },
-  };
-}
-
 /** Whether an endpoint is ready that this call has not tried, so that a Retry-After need not be waited for. */
-function elsewhere(selector: OutboundStackOptions['selector']): (attempt: unknown) => boolean {
-  return (attempt) => {
-    const tried = (attempt as Call).values.get(TRIED) ?? [];
-    return selector.endpoints?.().some(({ id, state }) => state === 'ready' && !tried.some((endpoint) => endpoint.id === id)) ?? false;
-  };
+function elsewhere(selector: Selector): (attempt: unknown) => boolean {
+  return (attempt) => selector.elsewhere?.(attempt as Call) ?? false;
 }
 
 function targetOfCall(call: Call): string {

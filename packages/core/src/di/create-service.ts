@@ -2,6 +2,7 @@ import type { Container, Newable, ServiceIdentifier } from 'inversify';
 import { isClientClass } from '../client/client-decorators.js';
 import type { ClientOptions, ServiceClient } from '../client/service-client.js';
 import type { Constructor } from '../decorators/notes.js';
+import type { SnapshotStore } from '../discovery/snapshot-store.js';
 import type { Check } from '../health/check.js';
 import { monitor } from '../health/monitor.js';
 import type { Monitor, MonitorOptions } from '../health/monitor.js';
@@ -58,7 +59,9 @@ export function createService(container: Container, options: Partial<ServiceOpti
     clients: clientDefaults(one, each),
     resolve: resolveOf(container, perCall),
   };
-  const merged = { ...pieces, ...present(parts), ...options, health } as ServiceOptions;
+  const merged = { ...pieces, ...present(parts), ...options, health } as { -readonly [K in keyof ServiceOptions]: ServiceOptions[K] };
+  const store = one<SnapshotStore>('SnapshotStore');
+  if (store !== undefined) merged.discovery = { store, ...merged.discovery };
   if (merged.name === undefined)
     throw new TypeError("createService: name is missing. Load coreModule({ name: 'orders', … }), or give it in the options.");
   if (merged.adapter === undefined)

@@ -10,6 +10,7 @@ export type TokenName =
   | 'Logger'
   | 'Clock'
   | 'Random'
+  | 'SnapshotStore'
   | 'Observe'
   | ClientToken
   | EachToken;
@@ -30,6 +31,8 @@ export const Tokens: Readonly<Record<TokenName, symbol>> = Object.freeze({
   Clock: token('Clock'),
   /** () => number, from 0 to below 1. */
   Random: token('Random'),
+  /** Level 2 of the directory that the clients share, such as `fileStore()`. */
+  SnapshotStore: token('SnapshotStore'),
   /** The Wrapper of telemetry in place of `observeInbound()`. */
   Observe: token('Observe'),
   /** What the clients of the service start from. */

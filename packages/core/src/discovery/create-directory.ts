@@ -1,52 +1,27 @@
 import { ServiceError } from '../errors/service-error.js';
-import { silentLogger } from '../logging/logger.js';
-import type { Logger } from '../logging/logger.js';
+import { checkList, checkOptions, checkSignal, namesOf } from '../options/check.js';
 import { checkServiceName } from '../registry/instance.js';
-import type { Discovery, Instance } from '../registry/registry.js';
-import { systemClock } from '../time/clock.js';
-import type { Clock, Timer } from '../time/clock.js';
-import { toMs } from '../time/duration.js';
-import type { Duration } from '../time/duration.js';
-import { checkFunction, checkMethods, checkOptions, checkSignal, checkSurroundings, namesOf } from '../options/check.js';
-import { shown } from '../options/shown.js';
-import { isForbiddenHost } from './address-filter.js';
-import type { Directory, DirectoryEvent, Snapshot } from './directory.js';
+import type { Instance } from '../registry/registry.js';
+import type { Timer } from '../time/clock.js';
+import { ChangeQueue } from './change-queue.js';
+import { directorySettings } from './directory-options.js';
+import type { DirectoryOptions } from './directory-options.js';
+import type { ChangesOptions, Directory, DirectoryEvent, DirectoryStateEvent, Snapshot } from './directory.js';
+import { Listeners } from './listeners.js';
 import { ServiceWatch } from './service-watch.js';
 import type { ServiceWatchOptions } from './service-watch.js';
+import { StoreLevel } from './store-level.js';
+import { warmUp } from './warm-up.js';
+import { WatchCounts } from './watch-counts.js';
 
-export interface DirectoryOptions {
-  /** Where the lists come from. It stays open when the directory is disposed of. */
-  readonly discovery: Discovery;
-  /** How long the last good list is served while the registry is away. Then it is given up, and calls fail until there is a new one. Default 1 h. */
-  readonly staleFor?: Duration;
-  /** A service that nobody asked about or subscribed to for so long is no longer watched. Default 10 min. */
-  readonly idleAfter?: Duration;
-  /** How many services are watched at most. One more ends the watch that was idle longest. Default 1,000. */
-  readonly maxServices?: number;
-  /**
-   * Wait before watching again after a failure: uniform from 0 to a bound that starts with `base`, doubles and ends at `cap`, but at least
-   * `floor`. Defaults 100 ms (at least 10 ms), 500 ms, 15 s.
-   */
-  readonly reconnect?: { readonly floor?: Duration; readonly base?: Duration; readonly cap?: Duration };
-  /** Which instances may be called. Default: those whose host is neither link-local, multicast nor a cloud's metadata service. */
-  readonly accept?: (instance: Instance) => boolean;
-  readonly logger?: Logger;
-  readonly clock?: Clock;
-  /** Uniform from 0 to 1. Default `Math.random`. */
-  readonly random?: () => number;
-}
+export type { DirectoryOptions } from './directory-options.js';
 
-const OPTIONS = namesOf<DirectoryOptions>({
-  discovery: true,
-  staleFor: true,
-  idleAfter: true,
-  maxServices: true,
-  reconnect: true,
-  accept: true,
-  logger: true,
-  clock: true,
-  random: true,
-});
+const CHANGES = namesOf<ChangesOptions>({ services: true, signal: true });
+const NOBODY: readonly Instance[] = Object.freeze([]);
+/** How often a list that has not changed is written to the store again, at most. */
+const RENEW_MS = 600_000;
+/** How often the idle ones are looked for within `idleAfter`. */
+const SWEEPS = 8;
 
 /**
  * The cache in front of a Discovery: one watch a service however many ask, the last good list while the registry is away, and the same
@@ -56,57 +31,41 @@ const OPTIONS = namesOf<DirectoryOptions>({
  * @throws TypeError for an option that does not fit.
  */
 export function createDirectory(options: DirectoryOptions): Directory {
-  checkOptions('createDirectory', options, OPTIONS);
-  checkOptions('createDirectory reconnect', options.reconnect ?? {}, ['floor', 'base', 'cap']);
-  checkSurroundings('createDirectory', options);
-  checkFunction(options.accept, 'createDirectory accept');
-  if (options.discovery === undefined) throw new TypeError('createDirectory discovery: it is missing. Give a registry, for example fileRegistry().');
-  checkMethods(options.discovery, ['watch'], 'createDirectory discovery', 'Give a registry, for example fileRegistry()');
-  const { discovery, clock = systemClock, random = Math.random, logger = silentLogger, maxServices = 1_000, reconnect = {} } = options;
-  const idleAfterMs = toMs(options.idleAfter ?? 600_000, 'createDirectory idleAfter');
-  if (!Number.isInteger(maxServices) || maxServices < 1)
-    throw new TypeError(`createDirectory maxServices: ${shown(maxServices)} does not fit. Give an integer from 1.`);
-  if (idleAfterMs < 1) throw new TypeError(`createDirectory idleAfter: ${shown(options.idleAfter)} is too short. Give at least 1 ms.`);
-
-  const reconnectMs = {
-    floorMs: toMs(reconnect.floor ?? 100, 'createDirectory reconnect.floor'),
-    baseMs: toMs(reconnect.base ?? 500, 'createDirectory reconnect.base'),
-    capMs: toMs(reconnect.cap ?? 15_000, 'createDirectory reconnect.cap'),
-  };
-  if (reconnectMs.floorMs < 10) {
-    throw new TypeError(
-      `createDirectory reconnect.floor: ${shown(reconnect.floor)} is too short: a failing registry would meet a hot loop. Give at least 10 ms.`,
-    );
-  }
+  const settings = directorySettings(options, 'createDirectory');
+  const { store, staleForMs, idleAfterMs, maxServices, clock, random, logger } = settings;
 
   const watches = new Map<string, ServiceWatch>();
   const waiting = new Set<(error: unknown) => void>();
-  const changeListeners = new Set<(event: DirectoryEvent) => void>();
+  const changeListeners = new Listeners<DirectoryEvent>(logger);
+  const stateListeners = new Listeners<DirectoryStateEvent>(logger);
+  const queues = new Set<ChangeQueue>();
+  /** Of the watches that have ended. */
+  const ended = new WatchCounts();
   let sweep: Timer | undefined;
+  let renewal: Timer | undefined;
   let closed = false;
 
+  const level = store && new StoreLevel({ store, staleForMs, clock, logger }, (service) => void (closed || watches.get(service)?.reload()));
+  const renew = (): void => {
+    // Spread, so that the processes of a fleet do not write together.
+    renewal = clock.schedule(Math.min(RENEW_MS, staleForMs / 4) * (0.8 + 0.2 * random()), () => {
+      for (const watch of watches.values()) watch.save();
+      renew();
+    });
+  };
+  if (level !== undefined) renew();
+
   const watchOptions: ServiceWatchOptions = {
-    discovery,
-    clock,
-    random,
-    logger,
-    staleForMs: toMs(options.staleFor ?? 3_600_000, 'createDirectory staleFor'),
-    reconnect: reconnectMs,
-    accept: options.accept ?? ((instance) => !isForbiddenHost(instance.host)),
-    onEvent(event) {
-      for (const listener of [...changeListeners]) {
-        try {
-          listener(event);
-        } catch (error) {
-          logger.error({ service: event.service, error }, 'A listener of the directory threw');
-        }
-      }
-    },
+    ...settings,
+    store: level,
+    onEvent: (event) => changeListeners.tell(event),
+    onState: (event) => stateListeners.tell(event),
   };
 
   const end = (watch: ServiceWatch): void => {
     watches.delete(watch.service);
     watch.end();
+    ended.add(watch.counts, watch.snapshot.state);
   };
 
   const idlest = (): ServiceWatch | undefined => {
@@ -115,12 +74,25 @@ export function createDirectory(options: DirectoryOptions): Directory {
     return found;
   };
 
+  /** A lookup does not look at the clock, which costs as much as the rest of it and allocates: it leaves a mark. */
+  const readMarks = (): number => {
+    const now = clock.now();
+    for (const watch of watches.values()) {
+      if (watch.used) watch.usedAt = now;
+      watch.used = false;
+    }
+    return now;
+  };
+
   const endIdle = (): void => {
     sweep = undefined;
-    const now = clock.now();
+    const now = readMarks();
     for (const watch of watches.values()) if (watch.listeners.size === 0 && now - watch.usedAt >= idleAfterMs) end(watch);
-    const next = idlest();
-    if (next !== undefined) sweep = clock.schedule(Math.max(1, next.usedAt + idleAfterMs - now), endIdle);
+    if (idlest() !== undefined) sweepLater();
+  };
+
+  const sweepLater = (): void => {
+    sweep ??= clock.schedule(Math.max(1, idleAfterMs / SWEEPS), endIdle);
   };
 
   const closedError = (): ServiceError => new ServiceError('UNAVAILABLE', 'The directory is closed; make a new one', { retryable: false });
@@ -132,6 +104,7 @@ export function createDirectory(options: DirectoryOptions): Directory {
       if (closed) throw closedError();
       checkServiceName(service);
       if (watches.size >= maxServices) {
+        readMarks();
         const oldest = idlest();
         if (oldest === undefined) {
           const message = `The directory already watches ${maxServices} services that are all in use; raise maxServices`;
@@ -141,7 +114,7 @@ export function createDirectory(options: DirectoryOptions): Directory {
       }
       watch = new ServiceWatch(service, watchOptions);
       watches.set(service, watch);
-      sweep ??= clock.schedule(idleAfterMs, endIdle);
+      sweepLater();
     } else {
       watch.usedAt = clock.now();
     }
@@ -150,57 +123,130 @@ export function createDirectory(options: DirectoryOptions): Directory {
 
   const subscribe = (service: string, listener: (snapshot: Snapshot) => void): (() => void) => {
     const watch = watchOf(service);
-    // Its own object: the same function given twice is two subscriptions.
-    const heard = (snapshot: Snapshot): void => listener(snapshot);
-    watch.listeners.add(heard);
+    const forget = watch.listeners.add(listener);
+    let over = false;
     return () => {
-      if (!watch.listeners.delete(heard)) return;
+      if (over) return;
+      over = true;
+      forget();
       watch.usedAt = clock.now();
-      if (!closed) sweep ??= clock.schedule(idleAfterMs, endIdle);
+      if (!closed) sweepLater();
     };
   };
 
+  /** Settles as `work` does, or rejects when the signal aborts or the directory closes first. */
+  const unlessOver = <T>(signal: AbortSignal | undefined, begin: (resolve: (value: T) => void) => () => void): Promise<T> =>
+    new Promise((resolve, reject) => {
+      const settle = (): void => {
+        leave();
+        waiting.delete(fail);
+        signal?.removeEventListener('abort', aborted);
+      };
+      const fail = (error: unknown): void => {
+        settle();
+        reject(error);
+      };
+      const aborted = (): void => fail(signal?.reason);
+      const leave = begin((value) => {
+        settle();
+        resolve(value);
+      });
+      waiting.add(fail);
+      signal?.addEventListener('abort', aborted, { once: true });
+    });
+
+  const ready = async (service: string, signal?: AbortSignal): Promise<Snapshot> => {
+    checkSignal(signal, 'directory.ready signal');
+    signal?.throwIfAborted();
+    const watch = watchOf(service);
+    watch.counts.lookups++;
+    if (watch.snapshot.state !== 'pending') return watch.snapshot;
+    return unlessOver(signal, (resolve) => subscribe(service, resolve));
+  };
+
   return {
-    lookup: (service) => watchOf(service).snapshot,
+    lookup(service) {
+      let watch = watches.get(service);
+      if (watch === undefined) watch = watchOf(service);
+      else watch.used = true;
+      watch.counts.lookups++;
+      return watch.snapshot;
+    },
     subscribe,
-    async ready(service, signal) {
-      checkSignal(signal, 'directory.ready signal');
+    ready,
+    instances: (service) => watches.get(service)?.snapshot.instances ?? NOBODY,
+    async refresh(service, signal) {
+      checkSignal(signal, 'directory.refresh signal');
       signal?.throwIfAborted();
-      const known = watchOf(service).snapshot;
-      if (known.state !== 'pending') return known;
-      return new Promise((resolve, reject) => {
-        const settle = (): void => {
-          unsubscribe();
-          waiting.delete(fail);
-          signal?.removeEventListener('abort', aborted);
-        };
-        const fail = (error: unknown): void => {
-          settle();
-          reject(error);
-        };
-        const aborted = (): void => fail(signal?.reason);
-        const unsubscribe = subscribe(service, (snapshot) => {
-          settle();
-          resolve(snapshot);
-        });
-        waiting.add(fail);
-        signal?.addEventListener('abort', aborted, { once: true });
+      const watch = watchOf(service);
+      return unlessOver(signal, (resolve) => {
+        // A subscription keeps the watch from ending meanwhile.
+        const leave = subscribe(service, () => {});
+        void watch.refresh().then(resolve);
+        return leave;
       });
     },
-    onChange(listener) {
-      const heard = (event: DirectoryEvent): void => listener(event);
-      changeListeners.add(heard);
-      return () => void changeListeners.delete(heard);
+    warmUp: (services, warmUpOptions) => warmUp({ ready }, clock, services, warmUpOptions),
+    onChange: (listener) => changeListeners.add(listener),
+    onState: (listener) => stateListeners.add(listener),
+    changes(changesOptions = {}) {
+      checkOptions('directory.changes', changesOptions, CHANGES);
+      const { services, signal } = changesOptions;
+      checkList(services, 'directory.changes services', "names of services, such as ['orders']");
+      checkSignal(signal, 'directory.changes signal');
+      if (closed) throw closedError();
+      const followed = services && new Set(services);
+      const leaving: (() => void)[] = [];
+      const queue = new ChangeQueue(() => {
+        queues.delete(queue);
+        signal?.removeEventListener('abort', over);
+        for (const leave of leaving) leave();
+      });
+      const over = (): void => queue.end();
+      queues.add(queue);
+      try {
+        for (const service of followed ?? []) leaving.push(subscribe(service, () => {}));
+      } catch (error) {
+        queue.end();
+        throw error;
+      }
+      const at = clock.wallTime();
+      for (const { snapshot } of watches.values()) {
+        if (followed !== undefined && !followed.has(snapshot.service)) continue;
+        const { service, revision } = snapshot;
+        for (const instance of snapshot.instances) queue.push(Object.freeze({ type: 'register', service, instance, revision, at }));
+      }
+      leaving.push(changeListeners.add((event) => void (followed?.has(event.service) === false || queue.push(event))));
+      signal?.addEventListener('abort', over, { once: true });
+      if (signal?.aborted === true) queue.end();
+      return queue;
+    },
+    stats() {
+      const counts = new WatchCounts();
+      counts.add(ended, 'pending');
+      for (const watch of watches.values()) counts.add(watch.counts, watch.snapshot.state);
+      const services = Array.from(watches.values(), (watch) => watch.stats);
+      return {
+        levels: { memory: counts.memory, ...(level !== undefined && { store: level.stats }), registry: counts.registry },
+        watches: services.filter(({ watching }) => watching).length,
+        refreshes: counts.refreshes,
+        reconnects: counts.reconnects,
+        services,
+      };
     },
     async [Symbol.asyncDispose]() {
       if (closed) return;
       closed = true;
       sweep?.cancel();
+      renewal?.cancel();
       for (const fail of [...waiting]) fail(closedError());
       // Whoever subscribed may have callers who wait for a first list: they have to hear that none will come.
       for (const watch of [...watches.values()]) watch.close(closedError());
+      for (const queue of [...queues]) queue.end();
       watches.clear();
       changeListeners.clear();
+      stateListeners.clear();
+      await level?.close();
     },
   };
 }

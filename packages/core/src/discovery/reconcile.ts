@@ -7,7 +7,7 @@ export interface Change {
   readonly instance: Instance;
 }
 
-/** A new list against the one before, by id: who went, who came, who changed. What did not change keeps its object. */
+/** A new list against the one before, by id: who went, who came, who changed. What did not change keeps its object; of two with one id the first counts. */
 export function reconcile(
   before: readonly Instance[],
   now: readonly Instance[],
@@ -27,6 +27,5 @@ export function reconcile(
     (old === undefined ? came : changed).push({ type: old === undefined ? 'register' : 'update', instance });
   }
   const gone: Change[] = before.filter((instance) => !next.has(instance.id)).map((instance) => ({ type: 'deregister', instance }));
-  const changes = [...gone, ...came, ...changed];
-  return { instances: changes.length === 0 ? before : Object.freeze([...next.values()]), changes };
+  return { instances: [...next.values()], changes: [...gone, ...came, ...changed] };
 }

@@ -3,10 +3,9 @@ import type { Clock } from '../time/clock.js';
 import { toMs } from '../time/duration.js';
 import type { Check, CheckReport, HealthStatus } from './check.js';
 import type { Gate } from './gate.js';
+import { thrownName } from './probe.js';
 
 const MAX_OUTPUT = 256;
-/** Names and codes such as `TypeError` or `ECONNREFUSED`: nothing that could be a secret or break a log line. */
-const TOKEN = /^[A-Za-z0-9_.:-]{1,64}$/;
 
 type Verdict = Pick<CheckReport, 'status' | 'output' | 'error'>;
 
@@ -22,13 +21,15 @@ export class CheckRunner {
   readonly #cacheMs: number;
   readonly #clock: Clock;
   readonly #gate: Gate;
+  readonly #onAnswer: () => void;
   #last: CheckReport | undefined;
   #freshUntil = -Infinity;
   #asked: Promise<CheckReport> | undefined;
   #running = false;
+  #outdated = false;
 
   /** @throws TypeError for a check without name or run, or with a bad duration. */
-  constructor(check: Check, gate: Gate, clock: Clock) {
+  constructor(check: Check, gate: Gate, clock: Clock, onAnswer: () => void = () => {}) {
     if (typeof check !== 'object' || check === null || typeof check.run !== 'function') {
       throw new TypeError(`checks: ${shown(check)} is no check. Give { name: 'db', run: ({ signal }) => pool.query('select 1', { signal }) }.`);
     }
@@ -41,6 +42,19 @@ export class CheckRunner {
     this.#cacheMs = toMs(check.cacheFor ?? 1_000, `cacheFor of check ${check.name}`);
     this.#clock = clock;
     this.#gate = gate;
+    this.#onAnswer = onAnswer;
+  }
+
+  /** The newest answer; undefined before the first. */
+  get last(): CheckReport | undefined {
+    return this.#last;
+  }
+
+  /** What is known is no longer so: asks now, or as soon as the run that is under way has ended. */
+  refresh(): void {
+    this.#freshUntil = -Infinity;
+    if (this.#running || this.#asked !== undefined) this.#outdated = true;
+    else void this.ask();
   }
 
   /** The answer of now: a fresh one kept, the one under way, or a new one. Never rejects. */
@@ -66,6 +80,7 @@ export class CheckRunner {
         this.#freshUntil = now + this.#cacheMs;
         this.#asked = undefined;
         resolve(this.#last);
+        this.#onAnswer();
       };
       const expired = (): void => {
         answer({ status: 'fail', output: 'timeout' });
@@ -78,6 +93,9 @@ export class CheckRunner {
         void this.#verdict(controller.signal).then((verdict) => {
           this.#running = false;
           answer(verdict);
+          if (!this.#outdated) return;
+          this.#outdated = false;
+          this.refresh();
         });
       });
     });
@@ -87,7 +105,7 @@ export class CheckRunner {
     try {
       return verdictOf(await this.#check.run({ signal }));
     } catch (error) {
-      return { status: 'fail', output: nameOf(error), error };
+      return { status: 'fail', output: thrownName(error), error };
     }
   }
 }
@@ -99,18 +117,6 @@ function verdictOf(result: unknown): Verdict {
   if (typeof status === 'number' && status >= 400) return { status: 'fail', output: `status ${status}` };
   if (status === 'fail' || status === 'warn') return { status, output: typeof output === 'string' ? output.slice(0, MAX_OUTPUT) : status };
   return { status: 'pass' };
-}
-
-/** What may be said about something thrown: its code, else its name. Never throws, whatever the thrown thing does when read. */
-function nameOf(thrown: unknown): string {
-  try {
-    if (typeof thrown !== 'object' || thrown === null) return typeof thrown;
-    const { code, name } = thrown as { code?: unknown; name?: unknown };
-    if (typeof code === 'string' && TOKEN.test(code)) return code;
-    return typeof name === 'string' && TOKEN.test(name) ? name : 'Error';
-  } catch {
-    return 'Error';
-  }
 }
 
 /** The worst of them; `pass` when there are none. */

@@ -27,6 +27,11 @@ export interface Check {
   readonly timeout?: Duration;
   /** How long an answer is used again, so that probes put no load on what is checked. Default 1 s; 0 asks again every time. */
   readonly cacheFor?: Duration;
+  /**
+   * For a check that learns by itself when its answer may be another one (a connection that closed, a switch that was thrown): called once with
+   * a function that has it asked at once, instead of with the next probe. What it returns ends that, when the check is removed.
+   */
+  onChange?(changed: () => void): () => void;
 }
 
 /** The last answer of one check. */

@@ -3,11 +3,11 @@ import { systemClock } from '../time/clock.js';
 import type { Clock } from '../time/clock.js';
 import { toMs } from '../time/duration.js';
 import type { Duration } from '../time/duration.js';
-import type { Check, CheckReport } from './check.js';
+import type { Check, CheckReport, HealthStatus } from './check.js';
 import { CheckRunner, worst } from './check-runner.js';
 import { gate } from './gate.js';
 import type { HealthReport, Readiness } from './report.js';
-import { checkList, checkOptions, checkSurroundings, namesOf } from '../options/check.js';
+import { checkFunction, checkList, checkOptions, checkSurroundings, namesOf } from '../options/check.js';
 
 export interface MonitorOptions {
   readonly checks?: readonly Check[];
@@ -33,6 +33,8 @@ export interface Monitor {
   readonly checks: readonly string[];
   /** Adds a check; the returned function removes it. Throws TypeError when the name is taken. */
   add(check: Check): () => void;
+  /** Adds what is told beside the checks to whoever may see details; asked for each report. The returned function removes it. */
+  note(source: () => readonly string[]): () => void;
   moveTo(readiness: Readiness): void;
   /** Whether the process should go on living: no check has a say, and a draining one is alive. */
   live(): Promise<HealthReport>;
@@ -44,6 +46,11 @@ export interface Monitor {
   all(): Promise<HealthReport>;
   /** Every check's answer, whatever the state; runs what has no fresh one. */
   ask(): Promise<readonly CheckReport[]>;
+  /**
+   * Calls `listener` whenever `ready` would be another status than before, with what is known then: readiness has moved, or a check was
+   * answered otherwise; nobody is asked for it. The returned function ends that. What the listener throws is dropped.
+   */
+  onStatus(listener: (report: HealthReport) => void): () => void;
   /** Whether this request may see details. */
   shows(request: IncomingMessage): boolean;
 }
@@ -86,19 +93,56 @@ export function monitor(options: MonitorOptions = {}): Monitor {
   const runners = new Map<string, CheckRunner>();
   let readiness: Readiness = 'ready';
   let wasReady = false;
+  const listeners = new Set<(report: HealthReport) => void>();
+  let said: HealthStatus = 'pass';
+
+  const sources = new Set<() => readonly string[]>();
+  const notes = (): readonly string[] =>
+    Array.from(sources).flatMap((source) => {
+      try {
+        return source();
+      } catch {
+        return []; // How the process is does not depend on it.
+      }
+    });
+  const report = (status: HealthStatus, checks: readonly CheckReport[] = []): HealthReport => {
+    const told = sources.size === 0 ? [] : notes();
+    return { status, readiness, checks, ...(told.length > 0 && { notes: told }) };
+  };
+
+  /** What is known has changed; tells it when that makes a difference. */
+  const reconsider = (): void => {
+    const checks = Array.from(runners.values(), ({ last }) => last).filter((last) => last !== undefined);
+    const status = readiness === 'ready' ? worst(checks) : 'fail';
+    if (status === said) return;
+    said = status;
+    for (const listener of [...listeners]) {
+      try {
+        listener(report(status, checks));
+      } catch {
+        // A check's answer must not depend on who hears of it.
+      }
+    }
+  };
 
   const add = (check: Check): (() => void) => {
-    const runner = new CheckRunner(check, places, clock);
+    const runner = new CheckRunner(check, places, clock, reconsider);
     if (runners.has(runner.name)) throw new TypeError(`checks: the name ${runner.name} is taken. Each check needs a name of its own.`);
+    checkFunction(check.onChange, `onChange of check ${runner.name}`);
     runners.set(runner.name, runner);
+    const forget = check.onChange?.(() => {
+      if (runners.get(runner.name) === runner) runner.refresh();
+    });
     return () => {
-      if (runners.get(runner.name) === runner) runners.delete(runner.name);
+      if (runners.get(runner.name) !== runner) return;
+      runners.delete(runner.name);
+      forget?.();
+      reconsider();
     };
   };
   for (const check of options.checks ?? []) add(check);
 
   const ask = (): Promise<readonly CheckReport[]> => Promise.all(Array.from(runners.values(), (runner) => runner.ask()));
-  const report = (status: HealthReport['status'], checks: readonly CheckReport[] = []): HealthReport => ({ status, readiness, checks });
   const fromChecks = async (): Promise<HealthReport> => {
     const checks = await ask();
     if (readiness !== 'ready') return report('fail', checks); // asked again: it may have begun to drain while they ran
@@ -117,8 +161,18 @@ export function monitor(options: MonitorOptions = {}): Monitor {
       return [...runners.keys()];
     },
     add,
+    note(source) {
+      checkFunction(source, 'note');
+      sources.add(source);
+      return () => void sources.delete(source);
+    },
     moveTo(next) {
       readiness = next;
+      reconsider();
+    },
+    onStatus(listener) {
+      listeners.add(listener);
+      return () => void listeners.delete(listener);
     },
     live: async () => report('pass'),
     startup: async () => (wasReady ? report('pass') : readiness === 'ready' ? fromChecks() : report('fail')),

@@ -9,6 +9,8 @@ export interface HealthReport {
   readonly readiness: Readiness;
   /** The checks that were asked, in the order they were added; empty where the answer did not depend on them. */
   readonly checks: readonly CheckReport[];
+  /** What else whoever may see details has to know, such as faults that are injected on purpose. Default none. */
+  readonly notes?: readonly string[];
 }
 
 /**
@@ -29,5 +31,5 @@ export function healthJson(report: HealthReport, details: boolean): string {
       },
     ];
   }
-  return JSON.stringify({ status: report.status, notes: [report.readiness], checks });
+  return JSON.stringify({ status: report.status, notes: [report.readiness, ...(report.notes ?? [])], checks });
 }

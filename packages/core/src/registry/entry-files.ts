@@ -28,12 +28,12 @@ export async function statOf(directory: string, name: string): Promise<Stats | u
   }
 }
 
-/** The text of an entry's file; undefined: there is none. @throws Error when it is no ordinary file or too big. */
-export async function readText(directory: string, name: string): Promise<string | undefined> {
+/** The text of a file; undefined: there is none. @throws Error when it is no ordinary file or too big. */
+export async function readText(directory: string, name: string, mostBytes: number = MOST_BYTES): Promise<string | undefined> {
   const stats = await statOf(directory, name);
   if (stats === undefined) return undefined;
   if (!stats.isFile()) throw new Error('it is no ordinary file');
-  if (stats.size > MOST_BYTES) throw new Error(`it is longer than ${MOST_BYTES} bytes`);
+  if (stats.size > mostBytes) throw new Error(`it is longer than ${mostBytes} bytes`);
   try {
     return await readFile(join(directory, name), 'utf8');
   } catch (error) {

@@ -29,7 +29,7 @@ const TEMPORARY = /^\.[0-9a-f]{24}\.tmp$/;
  * so that no name leaves the directory and names that differ in case alone differ on every file system; a long part becomes its SHA-256.
  */
 export function entryName(service: string, id: string): string {
-  return `${encodePart(service)}@${encodePart(id)}${SUFFIX}`;
+  return `${fileNamePart(service)}@${fileNamePart(id)}${SUFFIX}`;
 }
 
 /** Whether the name can be that of an entry. What else lies in the directory is not ours to look at. */
@@ -83,7 +83,8 @@ export function decodeEntry(name: string, text: string): FileEntry {
   };
 }
 
-function encodePart(part: string): string {
+/** A name as a part of a file name: see `entryName`. At most 100 characters. */
+export function fileNamePart(part: string): string {
   const encoded = part.replace(/[^a-z0-9_-]/g, (character) => `%${character.charCodeAt(0).toString(16).padStart(2, '0')}`);
   return encoded.length <= LONGEST_NAME ? encoded : `~${createHash('sha256').update(part).digest('hex')}`;
 }

@@ -165,7 +165,7 @@ export function fileRegistry(options: FileRegistryOptions = {}): Registry {
 
   return {
     name: 'file',
-    async register(given, { signal, logger: theirs } = {}) {
+    async register(given, { signal, logger: theirs, onRetry } = {}) {
       const instance = checkInstance(given);
       checkSignal(signal, 'fileRegistry register signal');
       const name = entryName(instance.service, instance.id);
@@ -174,6 +174,7 @@ export function fileRegistry(options: FileRegistryOptions = {}): Registry {
         clock,
         random,
         logger: options.logger ?? theirs ?? silentLogger,
+        onRetry,
         after: kept.get(name)?.release(),
       });
       kept.set(name, registration);

@@ -13,20 +13,25 @@ const MOST_METADATA = 64;
 /**
  * The instance as every registry keeps it: a frozen copy of the known fields and no others, an IPv6 host without its brackets.
  * Bounds: id and service up to 200 visible ASCII characters; version, zone, a tag and a metadata key up to 200 characters, a metadata
- * value up to 4,096, none of them with a control character; at most 64 tags and 64 pairs of metadata; port 1 to 65,535; weight 0 to 65,535.
+ * value up to 4,096, none of them with a control character; at most 64 tags and 64 pairs of metadata; port 1 to 65,535; weight 0 to 65,535; priority 0 to 127.
  * @throws TypeError naming the field, its value and what would be right.
  */
 export function checkInstance(instance: Instance): Instance {
   if (typeof instance !== 'object' || instance === null) throw wrong('instance', instance, 'Give an object with id, service, host and port');
-  const { id, service, version, scheme, port, weight, zone, tags, metadata, status } = instance;
+  const { id, service, version, scheme, port, serverName, weight, priority, zone, tags, metadata, status } = instance;
   if (!isName(id)) throw wrong('instance.id', id, 'Give 1 to 200 visible ASCII characters, for example a UUID');
   checkServiceName(service, 'instance.service');
   const host = checkHost(instance.host);
   if (!Number.isInteger(port) || port < 1 || port > 65_535)
     throw wrong('instance.port', port, 'Give the port it listens on, an integer from 1 to 65535');
   if (scheme !== undefined && scheme !== 'http' && scheme !== 'https') throw wrong('instance.scheme', scheme, "Give 'http' or 'https'");
+  if (serverName !== undefined && (!isHostName(serverName) || isIP(serverName) !== 0))
+    // TLS names no addresses (RFC 6066, 3)
+    throw wrong('instance.serverName', serverName, 'Give the host name that its certificate carries, without scheme and port, no IP address');
   if (weight !== undefined && !(typeof weight === 'number' && weight >= 0 && weight <= 65_535))
     throw wrong('instance.weight', weight, 'Give a number from 0 to 65535');
+  if (priority !== undefined && !(Number.isInteger(priority) && priority >= 0 && priority <= 127))
+    throw wrong('instance.priority', priority, 'Give an integer from 0 (first) to 127');
   if (status !== undefined && !STATUSES.includes(status)) throw wrong('instance.status', status, "Give 'pass', 'warn' or 'fail'");
   return Object.freeze({
     id,
@@ -35,7 +40,9 @@ export function checkInstance(instance: Instance): Instance {
     ...(scheme !== undefined && { scheme }),
     host,
     port,
+    ...(serverName !== undefined && { serverName }),
     ...(weight !== undefined && { weight }),
+    ...(priority !== undefined && { priority }),
     ...(zone !== undefined && { zone: checkText('instance.zone', zone) }),
     ...(tags !== undefined && { tags: checkTags(tags) }),
     ...(metadata !== undefined && { metadata: checkMetadata(metadata) }),
@@ -58,7 +65,9 @@ export function sameInstance(a: Instance, b: Instance): boolean {
       (a.scheme ?? 'http') === (b.scheme ?? 'http') &&
       a.host === b.host &&
       a.port === b.port &&
+      a.serverName === b.serverName &&
       (a.weight ?? 1) === (b.weight ?? 1) &&
+      (a.priority ?? 0) === (b.priority ?? 0) &&
       a.zone === b.zone &&
       (a.status ?? 'pass') === (b.status ?? 'pass') &&
       sameTags(a.tags ?? [], b.tags ?? []) &&
@@ -79,8 +88,13 @@ function checkHost(host: unknown): string {
   const remedy = 'Give a host name or an IP address, without scheme, port or zone';
   if (typeof host !== 'string') throw wrong('instance.host', host, remedy);
   const bare = host.startsWith('[') && host.endsWith(']') ? host.slice(1, -1) : host;
-  if (bare.includes('%') || (isIP(bare) === 0 && !HOST_NAME.test(bare))) throw wrong('instance.host', host, remedy);
+  if (bare.includes('%') || (isIP(bare) === 0 && !isHostName(bare))) throw wrong('instance.host', host, remedy);
   return bare;
+}
+
+/** Whether it has the form of a host name; `127.0.0.1` has it too. */
+export function isHostName(value: unknown): value is string {
+  return typeof value === 'string' && HOST_NAME.test(value);
 }
 
 function checkText(option: string, value: unknown, longest = 200): string {

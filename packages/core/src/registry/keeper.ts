@@ -21,6 +21,8 @@ export interface KeeperOptions {
   readonly clock: Clock;
   readonly random: () => number;
   readonly logger: Logger;
+  /** Hears of each failure of the first write that is tried again; from `RegisterOptions`. */
+  readonly onRetry?: ((error: unknown) => void) | undefined;
   /** What must have ended before the first write: the keeper of the same id that this one replaces. */
   readonly after?: Promise<void> | undefined;
 }
@@ -39,7 +41,7 @@ export interface KeptRegistration extends Registration {
 
 /** Keeps an instance registered once it has begun: renews, writes again what is gone, retries with backoff; never writes after `deregister` or `release`. */
 export function keeper(instance: Instance, entry: KeptEntry, options: KeeperOptions): KeptRegistration {
-  const { everyMs, clock, random, logger, after } = options;
+  const { everyMs, clock, random, logger, onRetry, after } = options;
   const about = { service: instance.service, instance: instance.id };
   let current = instance;
   let note: string | undefined;
@@ -145,8 +147,10 @@ export function keeper(instance: Instance, entry: KeptEntry, options: KeeperOpti
         await inTurn(put);
         signal?.throwIfAborted();
       } catch (error) {
-        if (signal?.aborted === true || (isServiceError(error) && !error.retryable)) throw error;
+        if (signal?.aborted === true) throw signal.reason;
+        if (isServiceError(error) && !error.retryable) throw error;
         complain(error);
+        onRetry?.(error);
         await sleep(reconnectDelay(failures, random), signal && abortableOf(signal), clock, { ref: true });
       }
     }

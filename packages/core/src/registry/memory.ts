@@ -3,6 +3,7 @@ import { checkSignal } from '../options/check.js';
 import { checkInstance, checkServiceName } from './instance.js';
 import { Lists } from './lists.js';
 import { newest } from './newest.js';
+import type { Sink } from './newest.js';
 import type { Instance, Registry } from './registry.js';
 
 /** A registry inside this process, for tests and for several services in one process. Nothing of it is seen elsewhere. */
@@ -10,8 +11,20 @@ export function memoryRegistry(): Registry {
   return inProcessRegistry('memory');
 }
 
+/** A registry that keeps its entries in this process, as those see it that are built on it. */
+export interface InProcessRegistry extends Registry {
+  /** Takes away and puts in, and tells the watches once. */
+  change(service: string, gone: Iterable<string>, come: Iterable<Instance>): void;
+  /** The list of now. */
+  list(service: string): readonly Instance[];
+  /** @throws ServiceError when it is closed */
+  open(): void;
+  /** Pushes the list of now, then every later one; the returned function ends that. @throws ServiceError when it is closed */
+  subscribe(service: string, sink: Sink<readonly Instance[]>): () => void;
+}
+
 /** What the registries that keep their entries in this process have in common. */
-export function inProcessRegistry(name: string): Registry & { put(instance: Instance): void; remove(service: string, id: string): boolean } {
+export function inProcessRegistry(name: string): InProcessRegistry {
   const services = new Map<string, Map<string, Instance>>();
   const lists = new Lists();
   let closed = false;
@@ -20,24 +33,26 @@ export function inProcessRegistry(name: string): Registry & { put(instance: Inst
     if (closed) throw new ServiceError('UNAVAILABLE', `The ${name} registry is closed; make a new one`, { retryable: false });
   };
   const publish = (service: string): void => lists.set(service, services.get(service)?.values() ?? []);
-  const put = (instance: Instance): void => {
-    let instances = services.get(instance.service);
-    if (instances === undefined) services.set(instance.service, (instances = new Map<string, Instance>()));
-    instances.set(instance.id, instance);
-    publish(instance.service);
-  };
-  const remove = (service: string, id: string): boolean => {
-    const instances = services.get(service);
-    if (instances?.delete(id) !== true) return false;
+  const change = (service: string, gone: Iterable<string>, come: Iterable<Instance>): void => {
+    const instances = services.get(service) ?? new Map<string, Instance>();
+    for (const id of gone) instances.delete(id);
+    for (const instance of come) instances.set(instance.id, instance);
     if (instances.size === 0) services.delete(service);
+    else services.set(service, instances);
     publish(service);
-    return true;
+  };
+  const put = (instance: Instance): void => change(instance.service, [], [instance]);
+  const subscribe = (service: string, sink: Sink<readonly Instance[]>): (() => void) => {
+    open();
+    return lists.subscribe(service, sink);
   };
 
   return {
     name,
-    put,
-    remove,
+    open,
+    change,
+    list: (service) => lists.get(service),
+    subscribe,
     async register(instance, options = {}) {
       open();
       checkSignal(options.signal, `${name} registry register signal`);
@@ -47,14 +62,14 @@ export function inProcessRegistry(name: string): Registry & { put(instance: Inst
       // A later registration of the same id replaced this one: then the entry is no longer ours to change.
       const isOurs = (): boolean => services.get(current.service)?.get(current.id) === current;
       const deregister = async (): Promise<void> => {
-        if (isOurs()) remove(current.service, current.id);
+        if (isOurs()) change(current.service, [current.id], []);
       };
       return {
         get instance() {
           return current;
         },
         async report(status) {
-          if (!isOurs()) return;
+          if (!isOurs() || (current.status ?? 'pass') === status) return;
           current = checkInstance({ ...current, status });
           put(current);
         },
@@ -64,10 +79,7 @@ export function inProcessRegistry(name: string): Registry & { put(instance: Inst
     },
     watch(service, signal) {
       checkServiceName(service);
-      return newest(signal, (sink) => {
-        open();
-        return lists.subscribe(service, sink);
-      });
+      return newest(signal, (sink) => subscribe(service, sink));
     },
     async services(signal) {
       open();

@@ -10,8 +10,15 @@ export interface Instance {
   readonly scheme?: 'http' | 'https';
   readonly host: string;
   readonly port: number;
+  /**
+   * The name that its TLS certificate carries and that the `Host` header says, where `host` is an address: `host` says whom to connect to,
+   * this whom to speak to. Default: `host`.
+   */
+  readonly serverName?: string;
   /** Share of the traffic relative to the others, 0 to 65,535. Default 1; 0 means none. */
   readonly weight?: number;
+  /** Those with a lower number are used first, and those with a higher one take what they cannot: 0 to 127. Default 0. */
+  readonly priority?: number;
   readonly zone?: string;
   readonly tags?: readonly string[];
   readonly metadata?: Readonly<Record<string, string>>;
@@ -28,6 +35,8 @@ export interface RegisterOptions {
   readonly health?: HealthTarget;
   /** Hears why registering takes longer, when the registry was given no logger of its own. */
   readonly logger?: Logger;
+  /** Called with every failure of the first write that the registry tries again, so that whoever gives up can say why it did not work. */
+  readonly onRetry?: (error: unknown) => void;
 }
 
 export interface HealthTarget {
@@ -40,6 +49,11 @@ export interface Registration extends AsyncDisposable {
   readonly instance: Instance;
   /** Changes the status that others see. Rejects when it cannot be written now; it is remembered and written later. No effect after `deregister`. */
   report(status: InstanceStatus, note?: string): Promise<void>;
+  /**
+   * Tells others to send nothing more, while the entry stays for those who look; `deregister` follows. A registry that cannot show that
+   * leaves it out, and is asked to deregister instead.
+   */
+  drain?(reason?: string): Promise<void>;
   /** Removes the entry for good; idempotent. */
   deregister(): Promise<void>;
 }
@@ -55,7 +69,8 @@ export interface Registrar {
 
 export interface Discovery {
   /**
-   * The complete list at once, an empty one included, then the complete list after every change.
+   * The complete list at once, an empty one included, then the complete list after every change, sorted by id. No list says the same as the one
+   * before it, and an instance that did not change keeps its object.
    * Ends when `signal` aborts; throws when the backend is lost, and the caller watches again.
    */
   watch(service: string, signal: AbortSignal): AsyncIterable<readonly Instance[]>;

@@ -8,9 +8,10 @@ import type { EndpointState } from '../balancing/health.js';
 import { p2c } from '../balancing/p2c.js';
 import { relativeLatency } from '../balancing/relative-latency.js';
 import { roundRobin } from '../balancing/round-robin.js';
-import type { Directory, Snapshot } from '../discovery/directory.js';
+import type { Snapshot, SnapshotSource } from '../discovery/directory.js';
 import { REASONS, isServiceError, refusal } from '../errors/service-error.js';
 import type { ServiceError } from '../errors/service-error.js';
+import type { HealthSource } from '../registry/health-source.js';
 import type { Instance } from '../registry/registry.js';
 import { silentLogger } from '../logging/logger.js';
 import type { Logger } from '../logging/logger.js';
@@ -21,13 +22,16 @@ import type { Clock, Timer } from '../time/clock.js';
 import type { EndpointView } from './endpoint-view.js';
 import type { Filter } from './filter.js';
 import { EndpointLease } from './lease.js';
+import { PriorityWatch } from './priority-watch.js';
+import type { PriorityChange } from './priority-watch.js';
 import { Roster } from './roster.js';
-import { TRIED } from './selector.js';
+import type { Router, Target, TargetStates } from './router.js';
+import { ROUTED, TRIED } from './selector.js';
 import type { Lease, Selector } from './selector.js';
 
 export interface SelectorOptions {
   readonly service: string;
-  readonly directory: Directory;
+  readonly directory: SnapshotSource;
   /** Default `p2c()`. */
   readonly balancer?: Balancer;
   /** Asked when the balancer declines. Default `roundRobin()`. */
@@ -36,15 +40,26 @@ export interface SelectorOptions {
   readonly ejector?: Ejector | false;
   /** All have to keep an instance. Default none. */
   readonly filters?: readonly Filter[];
+  /** Which instances a call may reach: the first router that has an opinion decides. Default none. */
+  readonly routing?: Router | readonly Router[];
+  /**
+   * Whose instances are preferred within each priority, as long as enough of them are ready and they are not fewer than the zone's even share
+   * of all: beyond that, calls spill to the other zones. Default: all zones are alike.
+   */
+  readonly zone?: string;
+  /** What others know of the instances: one that any of them calls unhealthy is not ready, as one with status `fail`. Default none. */
+  readonly health?: HealthSource | readonly HealthSource[];
   readonly clock?: Clock;
   /** Numbers from 0 to below 1. Default `Math.random`. */
   readonly random?: () => number;
   /** Hears of ejections and returns. */
   readonly logger?: Logger;
-  /** Hears the origin of each endpoint that may be picked from now on. Default nobody. */
-  readonly onArrival?: (origin: string) => void;
-  /** Hears the origin of each endpoint that has left the list, and of all that are left when the selector is closed. Default nobody. */
-  readonly onDeparture?: (origin: string) => void;
+  /** Hears when the first priority in use becomes another one, among the instances that calls without filter keys and routing target reach. Must not throw. */
+  readonly onPriority?: (change: PriorityChange) => void;
+  /** Hears the origin, and the server name if it has one, of each endpoint that may be picked from now on. Default nobody. */
+  readonly onArrival?: (origin: string, serverName?: string) => void;
+  /** Hears the same of each endpoint that has left the list, and of all that are left when the selector is closed. Default nobody. */
+  readonly onDeparture?: (origin: string, serverName?: string) => void;
 }
 
 /** What people see of an endpoint. */
@@ -61,8 +76,21 @@ export interface EndpointReport {
   readonly latencyMs: number | undefined;
   /** Ratio of successes, 0 to 1, over about ten seconds. */
   readonly success: number;
-  /** `failing`: its registry says so. */
+  /** `failing`: its registry says so, or a `HealthSource`. */
   readonly state: EndpointState | 'failing';
+}
+
+/** The instances of one priority, or with `zone` those of one priority inside or outside of it. */
+export interface LevelReport {
+  readonly priority: number;
+  /** Whether they are in the selector's own zone; undefined without one. */
+  readonly near: boolean | undefined;
+  readonly instances: number;
+  readonly ready: number;
+  /** Of the calls, 0 to 1. */
+  readonly share: number;
+  /** Too few are ready, here and elsewhere, so that the others are picked too. */
+  readonly panic: boolean;
 }
 
 /** The selector of one service. */
@@ -70,6 +98,10 @@ export interface ServiceSelector extends Selector {
   readonly service: string;
   /** A report of every endpoint as it is now. */
   endpoints(): readonly EndpointReport[];
+  /** As of a Selector; of the instances that its routing and the filters leave for the call. */
+  elsewhere(call: Call): boolean;
+  /** How calls without filter keys and routing target are shared out now, the level that is used first at the top. */
+  levels(): readonly LevelReport[];
   /** Stops listening to the directory; who waits, and who asks later, is refused. Idempotent. */
   close(): void;
 }
@@ -81,9 +113,13 @@ const OPTIONS = namesOf<SelectorOptions>({
   fallback: true,
   ejector: true,
   filters: true,
+  routing: true,
+  zone: true,
+  health: true,
   clock: true,
   random: true,
   logger: true,
+  onPriority: true,
   onArrival: true,
   onDeparture: true,
 });
@@ -104,22 +140,28 @@ export function createSelector(options: SelectorOptions): ServiceSelector {
   checkOptions('createSelector', options, OPTIONS);
   checkSurroundings('createSelector', options);
   checkList(options.filters, 'createSelector filters', 'filters { key?(call), keep(instance, key) }');
+  checkFunction(options.onPriority, 'createSelector onPriority');
   checkFunction(options.onArrival, 'createSelector onArrival');
   checkFunction(options.onDeparture, 'createSelector onDeparture');
   return new DirectorySelector(options);
 }
 
-class DirectorySelector implements ServiceSelector {
+class DirectorySelector implements ServiceSelector, TargetStates {
   readonly service: string;
-  readonly #directory: Directory;
+  readonly #directory: SnapshotSource;
   readonly #balancer: Balancer;
   readonly #fallback: Balancer;
   readonly #clock: Clock;
   readonly #logger: Logger;
   readonly #ejection: Ejection;
   readonly #roster: Roster;
+  readonly #random: () => number;
+  readonly #routers: readonly Router[] | undefined;
+  readonly #health: readonly HealthSource[];
+  readonly #priorities: PriorityWatch | undefined;
+  #now = 0;
   #waiters = new Set<Waiter>();
-  #unsubscribe: (() => void) | undefined;
+  #unsubscribe: (() => void)[] | undefined;
   #known = false;
   #closed = false;
   /** Why no list is known; undefined when one is. */
@@ -127,7 +169,9 @@ class DirectorySelector implements ServiceSelector {
 
   constructor(options: SelectorOptions) {
     const { service, directory, random = Math.random, filters = [], logger = silentLogger, clock = systemClock } = options;
-    const { onArrival, onDeparture } = options;
+    const { zone, onPriority, onArrival, onDeparture } = options;
+    const routers = listOf(options.routing);
+    const health = listOf(options.health);
     const { balancer = p2c({ random }), fallback = roundRobin({ random }), ejector = defaultEjector() } = options;
     if (typeof service !== 'string' || service === '')
       throw new TypeError(`createSelector service: ${shown(service)} is no name. Give the service's name, such as 'orders'.`);
@@ -140,17 +184,46 @@ class DirectorySelector implements ServiceSelector {
     }
     for (const filter of filters)
       checkMethods(filter ?? null, ['keep'], 'createSelector filters', 'Give objects { key?(call), keep(instance, key) }');
+    for (const router of routers)
+      checkMethods(
+        router ?? null,
+        ['route'],
+        'createSelector routing',
+        'Give what routing() or canary() made, or an object { name, route(call, states) }',
+      );
+    for (const source of health)
+      checkMethods(source ?? null, ['healthOf', 'onChange'], 'createSelector health', 'Give an object { healthOf(instance), onChange(listener) }');
+    if (zone !== undefined && (typeof zone !== 'string' || zone === ''))
+      throw new TypeError(`createSelector zone: ${shown(zone)} is no zone. Give the name that instances here are registered with, such as 'eu-1'.`);
     this.service = service;
+    this.#random = random;
+    this.#routers = routers.length === 0 ? undefined : routers;
+    this.#health = health;
     this.#directory = directory;
     this.#balancer = balancer;
     this.#fallback = fallback;
     this.#clock = clock;
     this.#logger = logger;
     this.#ejection = new Ejection(ejector === false ? noEjector : ejector, random, (endpoint) => this.#changed(endpoint));
-    this.#roster = new Roster((balancer.load ?? fallback.load ?? relativeLatency()).fleet(), this.#ejection, filters, {
+    this.#roster = new Roster({
+      fleet: (balancer.load ?? fallback.load ?? relativeLatency()).fleet(),
+      ejection: this.#ejection,
+      filters,
+      zone,
+      failing: (instance) => this.#failing(instance),
+      onThrow: ({ id }, error) => logger.error({ service, id, error }, 'A filter or a routing target threw; the instance is left out'),
+      targets: routers.reduce((sum, { targets }) => sum + (targets?.length ?? 0), 0),
       onArrival,
       onDeparture,
     });
+    if (onPriority !== undefined)
+      this.#priorities = new PriorityWatch(service, this.#roster.main, clock, (change) => {
+        try {
+          onPriority(change);
+        } catch (error) {
+          logger.error({ service, error }, 'The listener onPriority threw');
+        }
+      });
   }
 
   select(call: Call): Lease | Promise<Lease> {
@@ -164,7 +237,7 @@ class DirectorySelector implements ServiceSelector {
 
   endpoints(): readonly EndpointReport[] {
     this.#ejection.wake(this.#clock.now());
-    return Array.from(this.#roster, ({ id, origin, waiting, open, latencyMs, health, instance }) => ({
+    return Array.from(this.#roster, ({ id, origin, waiting, open, latencyMs, health, instance, passing }) => ({
       id,
       instance,
       origin,
@@ -172,39 +245,80 @@ class DirectorySelector implements ServiceSelector {
       open,
       latencyMs,
       success: health.success,
-      state: instance.status === 'fail' ? 'failing' : health.state,
+      state: passing ? health.state : 'failing',
     }));
+  }
+
+  levels(): readonly LevelReport[] {
+    this.#ejection.wake(this.#clock.now());
+    return this.#roster.main.levels.map(({ priority, near, members, ready, share, panic }) => ({
+      priority,
+      near,
+      instances: members.size,
+      ready: ready.size,
+      share,
+      panic,
+    }));
+  }
+
+  elsewhere(call: Call): boolean {
+    if (!this.#known) return false;
+    this.#ejection.wake(this.#clock.now());
+    const routed = call.values.get(ROUTED);
+    return this.#roster.viewOf(call, routed?.by === this ? routed.target : undefined).readyBeside(call.values.get(TRIED) ?? []);
+  }
+
+  isEmpty(target: Target, call: Call): boolean {
+    const view = this.#roster.viewOf(call, target);
+    return view.ready === 0 && !this.#mayProbe(view.due, call);
   }
 
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
     this.#known = false;
-    this.#unsubscribe?.();
+    for (const unsubscribe of this.#unsubscribe ?? []) unsubscribe();
     this.#roster.leave();
     for (const waiter of this.#takeWaiters()) waiter.reject(this.#closedRefusal('its selector was closed while the call waited for the first list'));
   }
 
   #lease(call: Call): Lease {
     const now = this.#clock.now();
+    this.#now = now;
     if (now >= this.#ejection.nextDue) this.#ejection.wake(now);
-    const view = this.#roster.viewOf(call);
-    view.now = now;
+    const target = this.#routers === undefined ? undefined : this.#route(this.#routers, call);
+    const view = this.#roster.viewOf(call, target);
     const tried = call.values.get(TRIED);
     if (tried !== undefined && tried.length > 0) {
-      const untried = this.#pickUntried(view, call, tried) ?? this.#none(view);
+      const untried = this.#pickUntried(view, call, tried) ?? this.#none(view, target);
       return new EndpointLease(untried, this.#ejection, this.#clock, now, false);
     }
-    if (view.due.size > 0 && call.attempt === 1) {
-      const due = view.due.items[0]!;
-      if (call.idempotent || now - due.health.at >= PROBE_PATIENCE_MS) return new EndpointLease(due, this.#ejection, this.#clock, now, true);
-    }
-    const endpoint = this.#pick(view, call) ?? this.#none(view);
+    const { due } = view;
+    if (due !== undefined && this.#mayProbe(due, call)) return new EndpointLease(due, this.#ejection, this.#clock, now, true);
+    const endpoint = this.#pick(view, call) ?? this.#none(view, target);
     return new EndpointLease(endpoint, this.#ejection, this.#clock, now, false);
   }
 
+  /** The target of a call: the one that its first attempt got, as long as that has somebody. */
+  #route(routers: readonly Router[], call: Call): Target | undefined {
+    const before = call.values.get(ROUTED);
+    if (before?.by === this && (before.target === undefined || !this.isEmpty(before.target, call))) return before.target;
+    let target: Target | undefined;
+    for (let index = 0; index < routers.length && target === undefined; index++) target = routers[index]!.route(call, this);
+    call.values.set(ROUTED, { by: this, target });
+    return target;
+  }
+
+  /** Whether this call is to find out if one that was ejected works again. */
+  #mayProbe(due: Endpoint | undefined, call: Call): boolean {
+    return due !== undefined && call.attempt === 1 && (call.idempotent || this.#now - due.health.at >= PROBE_PATIENCE_MS);
+  }
+
   #pick(view: EndpointView, call: Call): Endpoint | undefined {
-    return this.#balancer.pick(view, call) ?? this.#fallback.pick(view, call);
+    const level = view.level(this.#random);
+    if (level === undefined) return undefined;
+    level.now = this.#now;
+    return this.#balancer.pick(level, call) ?? this.#fallback.pick(level, call);
   }
 
   #pickUntried(view: EndpointView, call: Call, tried: readonly Endpoint[]): Endpoint | undefined {
@@ -213,12 +327,15 @@ class DirectorySelector implements ServiceSelector {
       endpoint = this.#pick(view, call);
       if (endpoint === undefined || !tried.includes(endpoint)) return endpoint;
     }
-    return view.endpoints.find((other) => !tried.includes(other)) ?? endpoint;
+    return view.untried(tried) ?? endpoint;
   }
 
-  #none(view: EndpointView): never {
-    if (view.endpoints.length > 0) throw this.#refusal(`both balancers declined, ${this.#balancer.name} and ${this.#fallback.name}`);
-    if (this.#roster.size > 0) throw this.#refusal(`none of its ${this.#roster.size} instances has a weight above 0 and passes the filters`);
+  #none(view: EndpointView, target: Target | undefined): never {
+    if (view.levels.length > 0) throw this.#refusal(`both balancers declined, ${this.#balancer.name} and ${this.#fallback.name}`);
+    if (this.#roster.size > 0) {
+      const fits = target === undefined ? '' : ` for the routing target ${target.key}`;
+      throw this.#refusal(`none of its ${this.#roster.size} instances has a weight above 0 and passes the filters${fits}`);
+    }
     if (this.#failure !== undefined) throw this.#refusal('the registry failed, and no list of its instances is known', this.#failure.error);
     throw this.#refusal('no instance is registered');
   }
@@ -240,8 +357,27 @@ class DirectorySelector implements ServiceSelector {
 
   #watch(): void {
     if (this.#unsubscribe !== undefined) return;
-    this.#unsubscribe = this.#directory.subscribe(this.service, (snapshot) => this.#apply(snapshot));
+    this.#unsubscribe = [this.#directory.subscribe(this.service, (snapshot) => this.#apply(snapshot))];
+    for (const source of this.#health) {
+      this.#unsubscribe.push(
+        source.onChange((service, id) => {
+          if (service === this.service && this.#roster.recheck(id)) this.#priorities?.look();
+        }),
+      );
+    }
     this.#apply(this.#directory.lookup(this.service));
+  }
+
+  /** Somebody's bug must cost nobody an endpoint. */
+  #failing(instance: Instance): boolean {
+    for (const source of this.#health) {
+      try {
+        if (source.healthOf(instance) === false) return true;
+      } catch (error) {
+        this.#logger.error({ service: this.service, id: instance.id, error }, 'A health source threw; it counts as unknown');
+      }
+    }
+    return false;
   }
 
   #apply(snapshot: Snapshot): void {
@@ -250,6 +386,7 @@ class DirectorySelector implements ServiceSelector {
     this.#failure = snapshot.state === 'failed' ? { error: snapshot.error } : undefined;
     this.#roster.apply(snapshot.instances, this.#clock.now());
     this.#known = true;
+    this.#priorities?.look();
     for (const waiter of this.#takeWaiters()) {
       try {
         waiter.resolve(this.#lease(waiter.call));
@@ -290,6 +427,7 @@ class DirectorySelector implements ServiceSelector {
 
   #changed(endpoint: Endpoint): void {
     this.#roster.refresh(endpoint);
+    this.#priorities?.look();
     const { service } = this;
     const { id, origin, health } = endpoint;
     if (health.state === 'ejected')
@@ -314,4 +452,8 @@ class Waiter {
     this.takeBack?.();
     this.timer?.cancel();
   }
+}
+
+function listOf<T extends object>(given: T | readonly T[] | undefined): readonly T[] {
+  return given === undefined ? [] : Array.isArray(given) ? (given as readonly T[]) : [given as T];
 }

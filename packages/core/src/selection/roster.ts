@@ -6,11 +6,23 @@ import { originOf } from '../registry/registry.js';
 import type { Instance } from '../registry/registry.js';
 import { EndpointView } from './endpoint-view.js';
 import type { Filter } from './filter.js';
+import type { Target } from './router.js';
 
-/** Whoever keeps something for each origin. */
-export interface RosterListener {
-  readonly onArrival?: ((origin: string) => void) | undefined;
-  readonly onDeparture?: ((origin: string) => void) | undefined;
+export interface RosterOptions {
+  readonly fleet: Fleet;
+  readonly ejection: Ejection;
+  readonly filters: readonly Filter[];
+  /** Preferred within each priority. */
+  readonly zone: string | undefined;
+  /** Whether somebody beside the registry calls it failing. */
+  readonly failing: (instance: Instance) => boolean;
+  /** Hears that a filter or a target threw about an instance, once for each; it is left out. */
+  readonly onThrow: (instance: Instance, error: unknown) => void;
+  /** How many targets the routers have. */
+  readonly targets: number;
+  /** Hear of each origin, with its server name, that comes or goes. */
+  readonly onArrival: ((origin: string, serverName?: string) => void) | undefined;
+  readonly onDeparture: ((origin: string, serverName?: string) => void) | undefined;
 }
 
 /** Keys come from calls, and what comes from calls is bounded. */
@@ -19,21 +31,21 @@ const MOST_VIEWS = 64;
 /** The endpoints of one service and the views on them, kept in step with the list and with every change of state. */
 export class Roster {
   readonly #endpoints = new Map<string, Known>();
+  readonly #byId = new Map<string, Endpoint>();
   readonly #views = new Map<string, EndpointView>();
-  readonly #everything: EndpointView | undefined;
-  #hears: RosterListener;
+  readonly #options: RosterOptions;
+  /** Whether a call's view depends on what its filters read in it. */
+  readonly #keyed: boolean;
+  readonly #mostViews: number;
+  readonly #threw = new WeakSet<Instance>();
+  #main: EndpointView | undefined;
+  #left = false;
 
-  constructor(
-    readonly fleet: Fleet,
-    readonly ejection: Ejection,
-    readonly filters: readonly Filter[],
-    hears: RosterListener = {},
-  ) {
-    this.#hears = hears;
-    if (filters.length === 0) {
-      this.#everything = new EndpointView(() => true, ejection.settings.panicBelow);
-      this.#views.set('', this.#everything);
-    }
+  constructor(options: RosterOptions) {
+    this.#options = options;
+    this.#keyed = options.filters.some(({ key }) => key !== undefined);
+    this.#mostViews = MOST_VIEWS + options.targets;
+    if (!this.#keyed) this.#main = this.#make(undefined, undefined);
   }
 
   get size(): number {
@@ -44,22 +56,29 @@ export class Roster {
     for (const { endpoint } of this.#endpoints.values()) yield endpoint;
   }
 
-  /** Takes over a complete list. Endpoints with the same id and address stay what they are, with all that is known of them. */
+  /** The view of the calls that no rule routes and whose filter keys are empty. It is never evicted. */
+  get main(): EndpointView {
+    return (this.#main ??= this.#make(undefined, undefined));
+  }
+
+  /** Takes over a complete list. Endpoints with the same id, address and server name stay what they are, with all that is known of them. */
   apply(instances: readonly Instance[], now: number): void {
+    const { fleet, ejection, onArrival } = this.#options;
     const listed = new Set<string>();
     const arrived: Endpoint[] = [];
     for (const instance of instances) {
-      const key = `${instance.id} ${originOf(instance)}`;
+      const key = `${instance.id} ${originOf(instance)} ${instance.serverName ?? ''}`;
       listed.add(key);
       const known = this.#endpoints.get(key);
       if (known === undefined) {
-        const endpoint = new Endpoint(instance, this.fleet);
+        const endpoint = new Endpoint(instance, fleet);
         this.#endpoints.set(key, { endpoint, since: now });
         arrived.push(endpoint);
-        this.#hears.onArrival?.(endpoint.origin);
+        onArrival?.(endpoint.origin, endpoint.serverName);
       } else if (known.endpoint.instance !== instance) {
         known.endpoint.instance = instance;
-        for (const view of this.#views.values()) view.place(known.endpoint);
+        this.#judge(known.endpoint);
+        for (const view of this.#allViews()) view.place(known.endpoint);
       }
     }
     for (const [key, { endpoint }] of this.#endpoints) {
@@ -67,59 +86,92 @@ export class Roster {
     }
     if (arrived.length === 0) return;
     // Slow start protects a newcomer beside others that could do its work. Where all are new, it would only delay them alike.
-    const { slowStartMs } = this.ejection.settings;
+    const { slowStartMs } = ejection.settings;
     let established = false;
     if (slowStartMs > 0) for (const { since } of this.#endpoints.values()) established ||= now - since >= slowStartMs;
     for (const endpoint of arrived) {
       if (established) endpoint.startSlowly(now, slowStartMs);
-      this.ejection.add();
-      for (const view of this.#views.values()) view.place(endpoint);
+      ejection.add();
+      this.#byId.set(endpoint.id, endpoint);
+      this.#judge(endpoint);
+      for (const view of this.#allViews()) view.place(endpoint);
     }
+  }
+
+  /** Somebody's opinion of an instance may have changed. Whether it has. */
+  recheck(id: string): boolean {
+    const endpoint = this.#byId.get(id);
+    if (endpoint === undefined || !this.#judge(endpoint)) return false;
+    this.refresh(endpoint);
+    return true;
   }
 
   /** Nothing is picked any more: the listener hears of all as departed. What is known of them stays to be looked at. */
   leave(): void {
-    const { onDeparture } = this.#hears;
-    this.#hears = {};
-    if (onDeparture !== undefined) for (const { origin } of this) onDeparture(origin);
+    if (this.#left) return;
+    this.#left = true;
+    const { onDeparture } = this.#options;
+    if (onDeparture !== undefined) for (const { origin, serverName } of this) onDeparture(origin, serverName);
   }
 
   /** The state of an endpoint has changed. */
   refresh(endpoint: Endpoint): void {
+    this.#main?.refresh(endpoint);
     for (const view of this.#views.values()) view.refresh(endpoint);
   }
 
-  /** The view for a call: made for the first one with its keys. */
-  viewOf(call: Call): EndpointView {
-    if (this.#everything !== undefined) return this.#everything;
+  /** The view for a call with that target: made for the first one with its keys. */
+  viewOf(call: Call, target: Target | undefined): EndpointView {
+    if (!this.#keyed) return target === undefined ? this.#main! : this.#find(target.key, target, call);
     const key = this.#keyOf(call);
-    const view = this.#views.get(key);
-    if (view === undefined) return this.#make(key, call);
-    view.used = true;
-    return view;
+    if (target !== undefined) return this.#find(`${key}>${target.key}`, target, call);
+    return key === '' ? this.main : this.#find(key, target, call);
   }
 
-  #keyOf(call: Call): string {
-    let key = '';
-    // With its length before it, no part can pass for two.
-    for (const filter of this.filters) {
-      const part = filter.key?.(call);
-      if (part !== undefined) key += `${part.length}:${part}`;
+  #find(key: string, target: Target | undefined, call: Call): EndpointView {
+    let view = this.#views.get(key);
+    if (view !== undefined) {
+      view.used = true;
+      return view;
     }
-    return key;
-  }
-
-  #make(key: string, call: Call): EndpointView {
-    const { filters } = this;
-    const parts = filters.map((filter) => filter.key?.(call) ?? '');
-    const view = new EndpointView(
-      (instance) => filters.every((filter, index) => filter.keep(instance, parts[index]!)),
-      this.ejection.settings.panicBelow,
-    );
-    for (const endpoint of this) view.place(endpoint);
-    if (this.#views.size >= MOST_VIEWS) this.#evict();
+    view = this.#make(target, call);
+    if (this.#views.size >= this.#mostViews) this.#evict();
     this.#views.set(key, view);
     return view;
+  }
+
+  /** What the filters read in the call; '' when that is nothing. */
+  #keyOf(call: Call): string {
+    let key = '';
+    let read = false;
+    // With its length before it, no part can pass for two.
+    for (const filter of this.#options.filters) {
+      const part = filter.key?.(call);
+      if (part === undefined) continue;
+      key += `${part.length}:${part}`;
+      read ||= part !== '';
+    }
+    return read ? key : '';
+  }
+
+  #make(target: Target | undefined, call: Call | undefined): EndpointView {
+    const { filters, ejection, zone } = this.#options;
+    const parts = filters.map((filter) => (call === undefined ? undefined : filter.key?.(call)) ?? '');
+    const view = new EndpointView((instance) => this.#keeps(instance, target, parts), ejection.settings.panicBelow, zone);
+    for (const endpoint of this) view.place(endpoint);
+    return view;
+  }
+
+  /** One bad test about one instance must neither cost the others nor stop a list from being taken over. */
+  #keeps(instance: Instance, target: Target | undefined, parts: readonly string[]): boolean {
+    const { filters, onThrow } = this.#options;
+    try {
+      return (target?.keep(instance) ?? true) && filters.every((filter, index) => filter.keep(instance, parts[index]!));
+    } catch (error) {
+      if (!this.#threw.has(instance)) onThrow(instance, error);
+      this.#threw.add(instance);
+      return false;
+    }
   }
 
   /** Second chance: the oldest view that was not used since it was last considered has to go. */
@@ -132,11 +184,24 @@ export class Roster {
     }
   }
 
+  *#allViews(): Iterable<EndpointView> {
+    if (this.#main !== undefined) yield this.#main;
+    yield* this.#views.values();
+  }
+
+  /** Whether what others say of it has changed. */
+  #judge(endpoint: Endpoint): boolean {
+    const { instance, passing } = endpoint;
+    endpoint.passing = instance.status !== 'fail' && !this.#options.failing(instance);
+    return endpoint.passing !== passing;
+  }
+
   #remove(key: string, endpoint: Endpoint): void {
     this.#endpoints.delete(key);
-    this.ejection.remove(endpoint);
-    for (const view of this.#views.values()) view.remove(endpoint);
-    this.#hears.onDeparture?.(endpoint.origin);
+    if (this.#byId.get(endpoint.id) === endpoint) this.#byId.delete(endpoint.id);
+    this.#options.ejection.remove(endpoint);
+    for (const view of this.#allViews()) view.remove(endpoint);
+    this.#options.onDeparture?.(endpoint.origin, endpoint.serverName);
   }
 }
 

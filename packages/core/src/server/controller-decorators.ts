@@ -103,12 +103,24 @@ export interface MapErrorNote {
   readonly map: ErrorMapping<unknown>;
 }
 
-/** What becomes of errors of one class. Around everything else of the route; that of a method is asked before that of its class. */
+/**
+ * What becomes of errors of one class. Around everything else of the route; that of a method is asked before that of its class.
+ * @throws TypeError when the first argument is no class, or the second no function
+ */
 export function MapError<E>(of: abstract new (...args: never[]) => E, map: ErrorMapping<E>): RoutesMarker {
   if (typeof of !== 'function') throw new TypeError(`@MapError: the first argument is ${typeof of}, not a class of errors.`);
+  if (!isClass(of))
+    throw new TypeError(
+      `@MapError: the first argument is a function that makes no errors${isClass(map) ? ', and the second is a class: they are the wrong way round' : ''}. Give the class first, then (error, call) => Reply | Error.`,
+    );
   if (typeof map !== 'function')
     throw new TypeError(`@MapError(${of.name}): the second argument is ${typeof map}, not (error, call) => Reply | Error.`);
   return noting('@MapError', { of, map }, ['class', 'method']);
+}
+
+/** What can stand behind `instanceof`: an arrow function or a method has no prototype. */
+function isClass(value: unknown): boolean {
+  return typeof value === 'function' && typeof (value as { prototype?: unknown }).prototype === 'object';
 }
 
 /** What `@HealthCheck` has written down. */

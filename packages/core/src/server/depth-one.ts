@@ -3,6 +3,7 @@ import { runInContext } from '../call/context.js';
 import { operation } from '../call/operation.js';
 import type { Operation } from '../call/operation.js';
 import type { Reply } from '../call/reply.js';
+import { withReplyHeaders } from '../call/reply-headers.js';
 import { systemClock } from '../time/clock.js';
 import type { Handler, Wrapper } from '../wrappers/wrapper.js';
 import type { Exchange } from './exchange.js';
@@ -31,7 +32,7 @@ export function depthOne(
     throw new TypeError(`handle: the first argument is ${typeof handler}, not a handler (call) => result. Wrappers come behind it.`);
   refuseReplays(handler, wrappers, 'handle');
   const inside: Handler = wrap(endOf({ handler, options: {} }));
-  const run = async (call: Parameters<Handler>[0]): Promise<Reply> => render(await inside(call));
+  const run = async (call: Parameters<Handler>[0]): Promise<Reply> => render(withReplyHeaders(await inside(call), call));
   const source: CallSource = { clock: systemClock, newId: requestIds() };
   const operations = new Map<string, Operation>();
   return (exchange, template, params) => {

@@ -10,12 +10,14 @@ import type { Logger } from '../logging/logger.js';
 import { systemClock } from '../time/clock.js';
 import type { Clock } from '../time/clock.js';
 import type { Duration } from '../time/duration.js';
+import type { InForce } from '../wrappers/in-force.js';
 import type { WrapperOption } from '../wrappers/stack.js';
 import type { Wrapper } from '../wrappers/wrapper.js';
 import type { Mountable } from './http-adapter.js';
 import type { Route } from './route.js';
 import { RouteTable, isMalformedPath } from './router.js';
 import { inboundStack } from './stack.js';
+import type { InboundStackOptions } from './stack.js';
 import { unmatchedCalls } from './unmatched.js';
 
 export interface MountableOptions {
@@ -24,6 +26,9 @@ export interface MountableOptions {
   readonly health: (req: IncomingMessage, res: ServerResponse) => boolean;
   /** Stand around every route, outermost first; a placed one stands where it says. */
   readonly wrappers?: readonly WrapperOption[];
+  /** As in `InboundStackOptions`. */
+  readonly rateLimit?: InboundStackOptions['rateLimit'];
+  readonly concurrencyLimit?: InboundStackOptions['concurrencyLimit'];
   readonly limits?: readonly Wrapper[];
   /** Asked in turn before problem+json. */
   readonly errors?: readonly ErrorMapper[];
@@ -33,6 +38,7 @@ export interface MountableOptions {
   readonly timeout?: Duration | false;
   readonly observe?: Wrapper | false;
   readonly clock?: Clock;
+  readonly random?: () => number;
   /** Hears once of every error behind a 5xx, but for refusals of our own and timeouts, which may come by the thousand. Default: silent. */
   readonly logger?: Logger;
 }
@@ -41,9 +47,12 @@ export interface MountableOptions {
  * What an adapter mounts: routes with the inbound stack around them, and the replies for everything else.
  * @throws TypeError when a route is declared twice, an option is bad, a position names no step, or a wrapper that runs its handler again stands around a native one.
  */
-export function createMountable(
-  options: MountableOptions,
-): Mountable & { /** Names of the wrappers around every route, the outermost first. */ readonly stack: readonly string[] } {
+export function createMountable(options: MountableOptions): Mountable & {
+  /** Names of the wrappers around every route, the outermost first. */
+  readonly stack: readonly string[];
+  /** The wrappers around its routes, those around one alone under the name of the route: `bulkhead of GET /orders`. */
+  readonly inForce: readonly InForce[];
+} {
   const {
     name,
     routes,
@@ -69,6 +78,9 @@ export function createMountable(
     limits,
     wrappers,
     clock,
+    ...(options.random !== undefined && { random: options.random }),
+    ...(options.rateLimit !== undefined && { rateLimit: options.rateLimit }),
+    ...(options.concurrencyLimit !== undefined && { concurrencyLimit: options.concurrencyLimit }),
     ...(options.timeout !== undefined && { timeout: options.timeout }),
     ...(options.observe !== undefined && { observe: options.observe }),
   });
@@ -80,6 +92,7 @@ export function createMountable(
     routes: table,
     errors: errorHandling,
     stack: stack.names,
+    inForce: [...stack.inForce, ...ofRoutes(table, new Set(stack.wrappers))],
     placed: false,
     logger,
     clock,
@@ -102,4 +115,18 @@ export function createMountable(
     },
     brokeOff: (error, res) => log(error, callFor(res), 'A request failed after its headers were sent'),
   };
+}
+
+/** Those of one controller's class stand around several routes, and are called after the first. */
+function ofRoutes(table: RouteTable, known: ReadonlySet<Wrapper>): readonly InForce[] {
+  const found = new Map<Wrapper, { readonly name: string; readonly route: string; more: number }>();
+  for (const route of table.routes) {
+    for (const { name, wrapper } of table.inForceAt(route)) {
+      if (known.has(wrapper)) continue;
+      const present = found.get(wrapper);
+      if (present === undefined) found.set(wrapper, { name, route: route.options.name ?? `${route.method} ${route.path}`, more: 0 });
+      else present.more++;
+    }
+  }
+  return Array.from(found, ([wrapper, { name, route, more }]) => ({ name: `${name} of ${route}${more === 0 ? '' : ` and ${more} more`}`, wrapper }));
 }

@@ -1,7 +1,9 @@
 import type { ServerResponse } from 'node:http';
 import { begins } from '../call/begun.js';
+import { replyHeadersOf } from '../call/reply-headers.js';
 import type { Call } from '../call/call.js';
 import { Reply } from '../call/reply.js';
+import type { ReplyHeaders } from '../call/reply.js';
 import { traitsOf } from '../wrappers/wrapper.js';
 import type { Wrapper } from '../wrappers/wrapper.js';
 import { REASONS, ServiceError } from '../errors/service-error.js';
@@ -57,10 +59,17 @@ export function nativeHandler(start: (exchange: Exchange) => unknown, leavesAnsw
           new ServiceError('CANCELLED', 'The client went away before its request was handled', { reason: REASONS.disconnected }),
       );
     begins(call);
+    setHeaders(res, replyHeadersOf(call));
     return run(call, exchange, start, leavesAnswer, (method) => warn(call.label, method));
   };
   Object.defineProperty(handler, NATIVE, { value: true });
   return handler;
+}
+
+/** What wrappers add to the reply, whoever writes it. */
+function setHeaders(res: ServerResponse, headers: ReplyHeaders | undefined): void {
+  if (headers === undefined || res.headersSent) return;
+  for (const [name, value] of Object.entries(headers)) if (value !== undefined) res.setHeader(name, value);
 }
 
 /** Whether the handler answers through the framework itself. */

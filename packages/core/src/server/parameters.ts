@@ -7,8 +7,8 @@ import type { StandardSchema } from '../validation/standard-schema.js';
 declare const TYPE: unique symbol;
 const SOURCE: unique symbol = Symbol.for('ferrule.source');
 
-/** Makes a value of a text. `Number`, `BigInt` and `Boolean` refuse what is none (`''`, `abc`); `Boolean` knows true, false, 1 and 0. */
-export type Convert<T> = (text: string) => T;
+/** Makes a value of a text, or a promise of one; what it throws or rejects with says that the text does not fit (400). `Number`, `BigInt` and `Boolean` refuse what is none (`''`, `abc`); `Boolean` knows true, false, 1 and 0. */
+export type Convert<T> = (text: string) => T | Promise<T>;
 
 /** Where an argument of a controller method comes from, and of which type it is. */
 export interface Source<T = unknown> {
@@ -148,12 +148,18 @@ function readerOf({ from, name, as }: Source): Reader {
     if (text === undefined) return undefined;
     if (typeof text !== 'string') return void issues.push({ pointer, detail: 'is given more than once' });
     if (convert === undefined) return text;
+    const misfit = (error: unknown): undefined => void issues.push({ pointer, detail: error instanceof Misfit ? error.message : 'does not fit' });
     try {
-      return convert(text);
+      const value = convert(text);
+      return isThenable(value) ? Promise.resolve(value).then(undefined, misfit) : value;
     } catch (error) {
-      return void issues.push({ pointer, detail: error instanceof Misfit ? error.message : 'does not fit' });
+      return misfit(error);
     }
   };
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function';
 }
 
 class Misfit extends Error {}

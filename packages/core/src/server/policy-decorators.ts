@@ -4,16 +4,27 @@ import { noting } from '../decorators/notes.js';
 import type { Duration } from '../time/duration.js';
 import { bulkhead } from '../wrappers/bulkhead.js';
 import type { Bulkhead as BulkheadPolicy, BulkheadOptions } from '../wrappers/bulkhead.js';
+import { chaos } from '../wrappers/chaos.js';
+import type { Chaos as ChaosPolicy, ChaosOptions } from '../wrappers/chaos.js';
 import { circuitBreaker } from '../wrappers/circuit-breaker.js';
-import type { CircuitBreaker as CircuitBreakerPolicy, CircuitBreakerOptions } from '../wrappers/circuit-breaker.js';
+import type { CircuitBreaker as CircuitBreakerPolicy } from '../wrappers/circuit-breaker-contract.js';
+import type { CircuitBreakerOptions } from '../wrappers/circuit-breaker.js';
+import { concurrencyLimit } from '../wrappers/concurrency-limit.js';
+import type { ConcurrencyLimit as ConcurrencyLimitPolicy, ConcurrencyLimitOptions } from '../wrappers/concurrency-limit.js';
 import { fallback } from '../wrappers/fallback.js';
 import type { Fallback as FallbackPolicy, FallbackOptions } from '../wrappers/fallback.js';
+import { hedge } from '../wrappers/hedge.js';
+import type { Hedge as HedgePolicy, HedgeOptions } from '../wrappers/hedge.js';
 import { rateLimit } from '../wrappers/rate-limit.js';
 import type { KeyedRateLimitOptions, RateLimitOptions } from '../wrappers/rate-limit.js';
+import { replyCache } from '../wrappers/reply-cache.js';
+import type { ReplyCacheOptions } from '../wrappers/reply-cache-options.js';
 import { retry } from '../wrappers/retry.js';
-import type { RetryOptions } from '../wrappers/retry.js';
+import type { Retry as RetryPolicy, RetryOptions } from '../wrappers/retry.js';
+import { throttle } from '../wrappers/throttle.js';
+import type { Throttle as ThrottlePolicy, ThrottleOptions } from '../wrappers/throttle.js';
 import { timeout } from '../wrappers/timeout.js';
-import type { TimeoutOptions } from '../wrappers/timeout.js';
+import type { Timeout as TimeoutPolicy, TimeoutOptions } from '../wrappers/timeout.js';
 import { named } from '../wrappers/wrapper.js';
 import type { Wrapper } from '../wrappers/wrapper.js';
 import type { RoutesMarker } from './controller-decorators.js';
@@ -21,10 +32,23 @@ import { replyOf } from './render.js';
 
 /**
  * The order in which policies stand around a method, the outermost first, whatever order they were written in: that of outbound calls.
- * A fallback stands in for all below it; a timeout bounds everything that waits; what refuses does so before work is begun; a breaker
- * counts final outcomes, so it stands above retry.
+ * A fallback stands in for all below it; what is kept costs nothing of the rest; a timeout bounds everything that waits; what refuses does so
+ * before work is begun; a breaker counts final outcomes, so it stands above retry; a hedge is one of a retry's attempts; a throttle counts
+ * attempts; chaos stands for the work itself.
  */
-export const POLICY_ORDER = ['fallback', 'timeout', 'rateLimit', 'bulkhead', 'circuitBreaker', 'retry'] as const;
+export const POLICY_ORDER = [
+  'fallback',
+  'replyCache',
+  'timeout',
+  'rateLimit',
+  'bulkhead',
+  'concurrencyLimit',
+  'circuitBreaker',
+  'retry',
+  'hedge',
+  'throttle',
+  'chaos',
+] as const;
 
 /** What a policy decorator has written down. The policy is made for each service anew: state is never shared through a class. */
 export interface PolicyNote {
@@ -37,9 +61,11 @@ export interface PolicyNote {
 
 /** `timeout()` around the route. */
 export const Timeout = (limit: Duration | TimeoutOptions): RoutesMarker => policy('Timeout', 'timeout', () => timeout(limit));
+export type Timeout = TimeoutPolicy;
 
 /** `retry()` around the route: it runs the method again, so the method has to bear that. */
 export const Retry = (options?: RetryOptions): RoutesMarker => policy('Retry', 'retry', () => retry(options));
+export type Retry = RetryPolicy;
 
 /** `circuitBreaker()` around the route. */
 export const CircuitBreaker = (options?: CircuitBreakerOptions): RoutesMarker =>
@@ -62,9 +88,30 @@ export const Fallback = (substitute: unknown, options?: FallbackOptions): Routes
         typeof substitute === 'function' ? await (substitute as (error: unknown, call: Call) => unknown)(error, call as Call) : substitute;
       return replyOf(value, status);
     }, options);
-    return named({ name: 'fallback', replays: true }, (next) => whenFailed(next));
+    const wrapper: Wrapper = (next) => whenFailed(next);
+    return Object.assign(named({ name: 'fallback', replays: true }, wrapper), { stats: () => whenFailed.stats() });
   });
 export type Fallback<T> = FallbackPolicy<T>;
+
+/** `replyCache()` around the route: a reply is given again as long as it says so, or for `ttl`. The name is the one that frameworks have for it. */
+export const Cached = (options?: ReplyCacheOptions): RoutesMarker => policy('Cached', 'replyCache', () => replyCache(options));
+
+/** `concurrencyLimit()` around the route. */
+export const ConcurrencyLimit = (options?: ConcurrencyLimitOptions): RoutesMarker =>
+  policy('ConcurrencyLimit', 'concurrencyLimit', () => concurrencyLimit(options));
+export type ConcurrencyLimit = ConcurrencyLimitPolicy;
+
+/** `hedge()` around the route: it runs the method twice at a time, so the method has to bear that. */
+export const Hedge = (options?: HedgeOptions): RoutesMarker => policy('Hedge', 'hedge', () => hedge(options));
+export type Hedge = HedgePolicy;
+
+/** `throttle()` around the route. */
+export const Throttle = (options?: ThrottleOptions): RoutesMarker => policy('Throttle', 'throttle', () => throttle(options));
+export type Throttle = ThrottlePolicy;
+
+/** `chaos()` around the route. */
+export const Chaos = (options: ChaosOptions): RoutesMarker => policy('Chaos', 'chaos', () => chaos(options));
+export type Chaos = ChaosPolicy;
 
 function policy(name: string, kind: PolicyNote['policy'], make: PolicyNote['make']): RoutesMarker {
   make(undefined); // a bad option is refused where it was written

@@ -7,6 +7,7 @@ import type { Operation } from '../call/operation.js';
 import type { Reply } from '../call/reply.js';
 import { systemClock } from '../time/clock.js';
 import type { Clock } from '../time/clock.js';
+import type { InForce } from '../wrappers/in-force.js';
 import { Stack } from '../wrappers/stack.js';
 import { compose, traitsOf } from '../wrappers/wrapper.js';
 import type { Handler, Wrapper } from '../wrappers/wrapper.js';
@@ -30,7 +31,7 @@ const ABSOLUTE = /^https?:\/\//i;
 interface Entry {
   readonly operation: Operation;
   readonly handle: Handler;
-  readonly chain: readonly string[];
+  readonly chain: readonly InForce[];
 }
 
 /**
@@ -88,6 +89,11 @@ export class RouteTable {
 
   /** The names of the wrappers around a route of this table, its own among them, the outermost first. */
   chainOf(route: Route): readonly string[] {
+    return this.inForceAt(route).map(({ name }) => name);
+  }
+
+  /** The same, with the wrappers themselves. */
+  inForceAt(route: Route): readonly InForce[] {
     return this.#entries.get(route)?.chain ?? [];
   }
 
@@ -162,10 +168,10 @@ function entryOf(service: string, route: Route, wrap: Wrapper | Stack): Entry {
   if (wrap instanceof Stack) {
     const stack = wrap.copy().addAll(wrappers, where, 'route').addAll(placed, where);
     refuseReplays(route.handler, stack.wrappers, where);
-    return { operation: what, handle: stack.around(endOf(route)), chain: stack.names };
+    return { operation: what, handle: stack.around(endOf(route)), chain: stack.inForce };
   }
   if (placed.length > 0) throw new TypeError(`${where}: a wrapper has a position, which needs the named steps of a stack. Leave it out.`);
-  const chain = [wrap, ...wrappers].map((wrapper) => traitsOf(wrapper).name);
+  const chain = [wrap, ...wrappers].map((wrapper) => ({ name: traitsOf(wrapper).name, wrapper }));
   return { operation: what, handle: compose(wrap, ...wrappers)(endOf(route)), chain };
 }
 

@@ -1,6 +1,7 @@
 import type { Call } from '../call/call.js';
 import { runInContext } from '../call/context.js';
 import type { Reply } from '../call/reply.js';
+import { withReplyHeaders } from '../call/reply-headers.js';
 import { problemReply } from '../errors/problem.js';
 import { observeInbound } from '../telemetry/observe-inbound.js';
 import { requestFacts } from '../telemetry/request-facts.js';
@@ -8,6 +9,10 @@ import type { RequestFacts } from '../telemetry/request-facts.js';
 import type { Clock } from '../time/clock.js';
 import { systemClock } from '../time/clock.js';
 import type { Duration } from '../time/duration.js';
+import { concurrencyLimit } from '../wrappers/concurrency-limit.js';
+import type { ConcurrencyLimitOptions } from '../wrappers/concurrency-limit.js';
+import { rateLimit } from '../wrappers/rate-limit.js';
+import type { KeyedRateLimitOptions, RateLimitOptions } from '../wrappers/rate-limit.js';
 import { timeout } from '../wrappers/timeout.js';
 import { Stack } from '../wrappers/stack.js';
 import type { WrapperOption } from '../wrappers/stack.js';
@@ -22,7 +27,11 @@ export const DEFAULT_INBOUND_TIMEOUT_MS = 30_000;
 export interface InboundStackOptions {
   /** Makes the reply for what was thrown; without it errors are left to the framework. */
   readonly toReply?: (error: unknown, call: Call) => Reply;
-  /** Rate and concurrency limits. Default: none. */
+  /** How many requests are let through in a time, by `rateLimit()`. Default: any number. */
+  readonly rateLimit?: RateLimitOptions | KeyedRateLimitOptions;
+  /** How many requests may be open at once, found out from how long they take, by `concurrencyLimit()`; true: with its defaults. Default off. */
+  readonly concurrencyLimit?: ConcurrencyLimitOptions | boolean;
+  /** Further limits of the app's own, the outermost first. Default: none. */
   readonly limits?: readonly Wrapper[];
   /** Default 30 s; a deadline of the caller only lowers it. `false`: the caller's deadline is known, but nothing enforces it. */
   readonly timeout?: Duration | false;
@@ -31,6 +40,7 @@ export interface InboundStackOptions {
   /** Default `observeInbound()`, which costs next to nothing without an OpenTelemetry SDK. `false` leaves it out. */
   readonly observe?: Wrapper | false;
   readonly clock?: Clock;
+  readonly random?: () => number;
 }
 
 /**
@@ -39,7 +49,8 @@ export interface InboundStackOptions {
  * @throws TypeError when an option is bad, or a position names no step.
  */
 export function inboundStack(options: InboundStackOptions = {}): Stack {
-  const { toReply, limits = [], wrappers = [], clock = systemClock } = options;
+  const { toReply, limits = [], wrappers = [], clock = systemClock, random = Math.random } = options;
+  const { concurrencyLimit: found = false } = options;
   const limit = options.timeout ?? DEFAULT_INBOUND_TIMEOUT_MS;
   const observe = options.observe ?? observeInbound({ facts: factsOf, clock });
   const steps = [
@@ -49,7 +60,10 @@ export function inboundStack(options: InboundStackOptions = {}): Stack {
     { name: 'observe', wrapper: observe },
     // Above all that may throw; what cannot be serialised fails here too, where it can still become a reply.
     { name: 'errors', wrapper: toReply === undefined ? rendering() : errorsToReplies(toReply) },
-    // Refuse early, before any time is spent: 429 or 503 with Retry-After.
+    // Refuse early, before any time is spent: 429 with Retry-After. Who asks too often shall not take a permit from those who do not.
+    { name: 'rateLimit', wrapper: options.rateLimit !== undefined && rateLimit({ clock, ...options.rateLimit } as KeyedRateLimitOptions) },
+    // 503 with Retry-After. Above the timeout, whose end it has to see as a loss; the permit is kept until the reply has left.
+    { name: 'concurrencyLimit', wrapper: found !== false && concurrencyLimit({ clock, random, ...(found === true ? {} : found) }) },
     { name: 'limits' },
     // Around all work of our own, the app's wrappers and the reading of the body included.
     { name: 'timeout', wrapper: limit !== false && timeout({ limit, clock }) },
@@ -72,7 +86,7 @@ export function errorsToReplies(toReply: (error: unknown, call: Call) => Reply):
   return named({ name: 'errors' }, (next) => (call) => {
     const failed = (error: unknown): Reply => {
       try {
-        return render(toReply(error, call));
+        return render(withReplyHeaders(toReply(error, call), call));
       } catch (unsendable) {
         return problemReply(unsendable, call);
       }
@@ -80,7 +94,7 @@ export function errorsToReplies(toReply: (error: unknown, call: Call) => Reply):
     try {
       return next(call).then((reply) => {
         try {
-          return render(reply);
+          return render(withReplyHeaders(reply, call));
         } catch (error) {
           return failed(error);
         }
@@ -93,7 +107,7 @@ export function errorsToReplies(toReply: (error: unknown, call: Call) => Reply):
 
 /** Sees to it that every reply can be sent; what cannot is an error, which goes to the framework. */
 function rendering(): Wrapper {
-  return named({ name: 'render' }, (next) => (call) => next(call).then(render));
+  return named({ name: 'render' }, (next) => (call) => next(call).then((reply) => render(withReplyHeaders(reply, call))));
 }
 
 function factsOf(call: Call): RequestFacts {

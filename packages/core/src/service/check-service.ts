@@ -41,6 +41,11 @@ export function checkServiceOptions(options: ServiceOptions): void {
   checkList(wrappers, 'createService wrappers', 'wrappers, the outermost first');
   checkList(limits, 'createService limits', 'wrappers, the outermost first');
   checkMappers(errors, 'createService errors');
+  if (options.rateLimit !== undefined && (typeof options.rateLimit !== 'object' || options.rateLimit === null))
+    throw new TypeError(`createService rateLimit: ${shown(options.rateLimit)} does not fit. Give its options, such as { limit: 100, per: '1s' }.`);
+  const found: unknown = options.concurrencyLimit;
+  if (found !== undefined && typeof found !== 'boolean' && (typeof found !== 'object' || found === null))
+    throw new TypeError(`createService concurrencyLimit: ${shown(found)} does not fit. Give its options, such as { max: 100 }, or true or false.`);
   if (advertise !== undefined) checkOptions('createService advertise', advertise, ADVERTISE);
   if (listen !== undefined) checkOptions('createService listen', listen, LISTEN);
   if (listen?.port !== undefined) checkPort(listen.port);

@@ -15,16 +15,21 @@ import type { Address } from '../server/http-adapter.js';
 import { createMountable } from '../server/mountable.js';
 import { systemClock } from '../time/clock.js';
 import type { Clock } from '../time/clock.js';
+import { observedPolicies } from '../telemetry/policy-metrics.js';
+import { faultReports } from '../wrappers/in-force.js';
+import type { FaultReport } from '../wrappers/in-force.js';
 import { checkOptions } from '../options/check.js';
 import { shown } from '../options/shown.js';
 import { advertisedAddress, instanceId, isLocalRegistry, isLoopback } from './advertise.js';
 import { announce } from './announcement.js';
+import { discoveryCheck } from './discovery-check.js';
 import { checkHealthPaths, checkServiceOptions } from './check-service.js';
 import { LifeCycle } from './life-cycle.js';
 import { listening, unbound } from './listening.js';
 import type { Service, ServiceOptions } from './service.js';
 import { VERSION } from './version.js';
 import { ServiceClients } from './service-clients.js';
+import { ServiceDiscovery } from './service-discovery.js';
 
 const OPTIONS: Readonly<Record<keyof ServiceOptions, true>> = {
   name: true,
@@ -35,6 +40,8 @@ const OPTIONS: Readonly<Record<keyof ServiceOptions, true>> = {
   controllers: true,
   resolve: true,
   wrappers: true,
+  rateLimit: true,
+  concurrencyLimit: true,
   limits: true,
   errors: true,
   errorHandling: true,
@@ -49,6 +56,7 @@ const OPTIONS: Readonly<Record<keyof ServiceOptions, true>> = {
   health: true,
   listen: true,
   clients: true,
+  discovery: true,
   drainDelay: true,
   drainTimeout: true,
   shutdownTimeout: true,
@@ -102,7 +110,10 @@ export function createService(options: ServiceOptions): Service {
       if (question === 'ready' || question === 'all') probed = true;
     }),
     clock,
+    random,
     logger,
+    ...(options.rateLimit !== undefined && { rateLimit: options.rateLimit }),
+    ...(options.concurrencyLimit !== undefined && { concurrencyLimit: options.concurrencyLimit }),
     ...(options.wrappers !== undefined && { wrappers: options.wrappers }),
     ...(options.limits !== undefined && { limits: options.limits }),
     ...(options.errors !== undefined && { errors: options.errors }),
@@ -110,7 +121,30 @@ export function createService(options: ServiceOptions): Service {
     ...(options.timeout !== undefined && { timeout: options.timeout }),
     ...(options.observe !== undefined && { observe: options.observe }),
   });
-  const clients = new ServiceClients({ registry, defaults: options.clients ?? {}, clock, random, logger });
+  const localChecks = new Set<string>();
+  let forgetCheck: (() => void) | undefined;
+  // A container may bind a directory, which is no default for applications.
+  const defaults: ClientOptions = options.clients ?? {};
+  const discovery = new ServiceDiscovery({
+    registry,
+    directory: defaults.directory,
+    options: options.discovery,
+    clock,
+    random,
+    logger,
+    onUse(directory) {
+      const check = ['discovery', `discovery of ${name}`].find((free) => !monitor.checks.includes(free));
+      if (check === undefined) return;
+      localChecks.add(check);
+      forgetCheck = monitor.add(discoveryCheck(check, directory));
+    },
+  });
+  const clients = new ServiceClients({ discovery, defaults, clock, random, logger });
+  const policyMetrics = options.observe === false ? undefined : observedPolicies(mountable.inForce, { service: name });
+  const faults = (): readonly FaultReport[] => [...faultReports(mountable.inForce), ...clients.faults()];
+  const forgetNote = monitor.note(() =>
+    faults().map((one) => `faults are injected on purpose: ${one.name} (${one.enabled ? 'enabled' : 'disabled'})`),
+  );
   const declared = new Map<ClientClass, object>();
   function clientFor(target: string, clientOptions?: ClientOptions): ServiceClient;
   function clientFor<T extends object>(type: ClientClass<T>): T;
@@ -138,6 +172,8 @@ export function createService(options: ServiceOptions): Service {
       random,
       logger,
       probed: () => probed,
+      localChecks,
+      warmUp: () => discovery.warmUp(),
       mount: () => adapter.mount(mountable),
       async listen(signal) {
         const address =
@@ -170,7 +206,13 @@ export function createService(options: ServiceOptions): Service {
         }
         await adapter.close(signal);
       },
-      release: () => clients.close(),
+      async release() {
+        policyMetrics?.end();
+        // The monitor may be the app's, and outlive us.
+        forgetNote();
+        forgetCheck?.();
+        await clients.close();
+      },
     },
     options,
   );
@@ -188,7 +230,11 @@ export function createService(options: ServiceOptions): Service {
     get address() {
       return life.address;
     },
-    start: () => life.start(),
+    start() {
+      // Not before: a service that is never started has nobody who ends it. Telemetry is up by now.
+      policyMetrics?.begin();
+      return life.start();
+    },
     attach(server) {
       if (life.state !== 'idle')
         throw new ServiceError('FAILED_PRECONDITION', `attach: service ${name} is ${life.state}. Attach its servers before start().`);
@@ -228,6 +274,8 @@ export function createService(options: ServiceOptions): Service {
         chain: mountable.routes.chainOf(route),
       })),
       clients: clients.describe(),
+      faults: faults(),
+      discovery: discovery.describe(),
     }),
     [Symbol.asyncDispose]: () => life.stop('disposed'),
   };

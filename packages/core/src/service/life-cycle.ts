@@ -55,6 +55,10 @@ export interface LifeCycleParts {
   listen(signal: AbortSignal): Promise<Address>;
   /** Begins to register; undefined when there is no registry. */
   announce(address: Address): Announcement | undefined;
+  /** Checks that concern nobody but this process: the registry is not told of them. */
+  readonly localChecks?: ReadonlySet<string>;
+  /** Learns what the first requests will need; undefined when that is nothing. Never rejects. */
+  warmUp?(): Promise<void> | undefined;
   /** Whether anybody has asked for readiness. */
   probed(): boolean;
   startDraining(): void;
@@ -80,6 +84,8 @@ const RELEASE_MS = 5_000;
 const CUT_MS = 1_500;
 /** How long `start` waits for the registry before it goes on in the background: being started does not depend on it. */
 const REGISTER_MS = 2_000;
+/** How long being ready may wait for what the first requests need. */
+const WARM_UP_MS = 2_000;
 const READINESS_MS = 5_000;
 const PAUSE = backoff.decorrelated({ base: 500, cap: 10_000 });
 
@@ -201,6 +207,7 @@ export class LifeCycle {
       };
       this.#forgetSignals = stopOnSignals(stop, this.#shutdownMs, this.#parts.signals);
     }
+    const warm = this.#parts.warmUp?.();
     const failing = failed(await this.#unlessStopped(monitor.ask()));
     if (failing.length > 0 && this.#failFast) throw this.#unhealthy(failing);
     this.#listened = true;
@@ -215,6 +222,7 @@ export class LifeCycle {
       void this.#becomeReadyLater(address);
       return address;
     }
+    if (warm !== undefined) await this.#unlessStopped(bounded(warm, WARM_UP_MS, this.#parts.clock));
     const announcement = this.#becomeReady(address);
     if (this.#failFast) await this.#unlessStopped(announcement?.first ?? Promise.resolve());
     else if (announcement !== undefined) await this.#unlessStopped(bounded(announcement.first, REGISTER_MS, this.#parts.clock).catch(() => {}));
@@ -228,7 +236,7 @@ export class LifeCycle {
     const { clock, logger, monitor } = this.#parts;
     const announcement = (this.#announcement = this.#parts.announce(address));
     if (announcement !== undefined && this.#readinessMs !== undefined) {
-      this.#stopReporting = reportReadiness(announcement, { everyMs: this.#readinessMs, ready: () => monitor.ready(), clock, logger });
+      this.#stopReporting = reportReadiness(announcement, { everyMs: this.#readinessMs, monitor, ignored: this.#parts.localChecks, clock, logger });
     }
     return announcement;
   }
@@ -291,7 +299,7 @@ export class LifeCycle {
     this.#stopReporting?.();
     const mayHear = this.#someoneMayHear(reason);
     const announcement = this.#announcement;
-    if (announcement !== undefined) await step('deregister', WITHDRAW_MS, () => announcement.withdraw());
+    if (announcement !== undefined) await step('deregister', WITHDRAW_MS, () => announcement.drain());
     if (this.#listened) {
       await step('start draining', CUT_MS, () => this.#parts.startDraining());
       const delayMs = this.#drainDelayMs ?? (mayHear ? DRAIN_DELAY_MS : 0);
@@ -302,6 +310,8 @@ export class LifeCycle {
       timer.cancel();
       if (cut.signal.aborted) this.#inOrder = false;
     }
+    // Where the entry was to stay until now.
+    if (announcement?.remains === true) await step('deregister', WITHDRAW_MS, () => announcement.withdraw());
     await step('release', RELEASE_MS, () => this.#parts.release());
     for (let hook = this.#hooks.pop(); hook !== undefined; hook = this.#hooks.pop()) await step(hook.name, hook.timeoutMs, hook.run);
     this.#address = undefined;

@@ -2,18 +2,21 @@ import { checkClientOptions, client } from '../client/service-client.js';
 import type { ClientOptions, ServiceClient } from '../client/service-client.js';
 import { httpTransport } from '../client/http-transport.js';
 import type { Transport } from '../client/transport.js';
-import { createDirectory } from '../discovery/create-directory.js';
-import type { Directory } from '../discovery/directory.js';
 import { ServiceError } from '../errors/service-error.js';
 import type { Logger } from '../logging/logger.js';
-import type { Registry } from '../registry/registry.js';
+import { checkRecord } from '../options/check.js';
 import type { Clock } from '../time/clock.js';
+import type { FaultReport } from '../wrappers/in-force.js';
+import type { ServiceDiscovery } from './service-discovery.js';
 
 /** What the clients of a service start from; where instances come from is the service's registry. */
-export type ClientDefaults = Omit<ClientOptions, 'registry' | 'directory'>;
+export interface ClientDefaults extends Omit<ClientOptions, 'registry' | 'directory'> {
+  /** What differs for one service or address, by its name. Each option stands in the place of that of all. */
+  readonly services?: Readonly<Record<string, Omit<ClientOptions, 'registry' | 'directory'>>>;
+}
 
 export interface ServiceClientsOptions {
-  readonly registry: Registry | undefined;
+  readonly discovery: ServiceDiscovery;
   readonly defaults: ClientDefaults;
   readonly clock: Clock;
   readonly random: () => number;
@@ -30,15 +33,20 @@ const MOST_TARGETS = 1_000;
 
 /** The clients of one service, one a target: they share a directory and the connections, both made when first needed and closed by `close`. */
 export class ServiceClients {
-  readonly #options: ServiceClientsOptions;
+  readonly #options: Omit<ServiceClientsOptions, 'defaults'>;
+  readonly #defaults: ClientOptions;
+  readonly #ofTargets: NonNullable<ClientDefaults['services']>;
   readonly #made = new Map<string, Made>();
-  #directory: Directory | undefined;
   #transport: Transport | undefined;
   #closed = false;
 
-  constructor(options: ServiceClientsOptions) {
-    checkClientOptions('createService clients', options.defaults);
+  constructor({ defaults: { services = {}, ...defaults }, ...options }: ServiceClientsOptions) {
+    checkClientOptions('createService clients', defaults);
+    checkRecord(services, 'createService clients.services');
+    for (const [target, own] of Object.entries(services)) checkClientOptions(`createService clients.services[${JSON.stringify(target)}]`, own);
     this.#options = options;
+    this.#defaults = defaults;
+    this.#ofTargets = services;
   }
 
   /** As `Service.client`. */
@@ -58,14 +66,13 @@ export class ServiceClients {
         `client: ${MOST_TARGETS} targets have a client already. Give the varying part of an address with the call; for addresses that come and go use client() of @ferrule/core, and dispose of it.`,
       );
     }
-    const { registry, defaults, clock, random, logger } = this.#options;
-    const given: ClientOptions = { clock, random, logger, ...defaults, ...options };
+    const { discovery, clock, random, logger } = this.#options;
+    const own = Object.hasOwn(this.#ofTargets, target) ? this.#ofTargets[target] : {};
+    const given: ClientOptions = { clock, random, logger, ...this.#defaults, ...own, ...options };
     const transport = given.transport ?? (this.#transport ??= httpTransport({ clock }));
-    const directory =
-      given.directory ??
-      (given.registry === undefined && registry !== undefined
-        ? (this.#directory ??= createDirectory({ discovery: registry, clock, random, logger }))
-        : undefined);
+    // An address is where it is; looking for it would say that discovery is in use.
+    const isAddress = String(target).includes('://');
+    const directory = options?.directory ?? (options?.registry === undefined && !isAddress ? discovery.directory : undefined);
     const made = client(target, { ...given, transport, ...(directory !== undefined && { directory }) });
     this.#made.set(target, { client: made, options });
     return made;
@@ -76,12 +83,20 @@ export class ServiceClients {
     return Array.from(this.#made.values(), ({ client: one }) => ({ service: one.service, stack: one.describe() }));
   }
 
+  /** Where faults are injected on purpose. */
+  faults(): readonly FaultReport[] {
+    return Array.from(this.#made.values(), ({ client: one }) => one).flatMap((one) =>
+      one.faults().map(({ name, enabled }) => ({ name: `${name} of client ${one.service}`, enabled })),
+    );
+  }
+
   /** What was handed in (the registry among it) stays open. */
   async close(): Promise<void> {
     this.#closed = true;
-    const parts: (AsyncDisposable | undefined)[] = [...Array.from(this.#made.values(), (made) => made.client), this.#directory, this.#transport];
+    const parts: (AsyncDisposable | undefined)[] = [...Array.from(this.#made.values(), (made) => made.client), this.#transport];
     this.#made.clear();
     for (const part of parts) await part?.[Symbol.asyncDispose]();
+    await this.#options.discovery.close();
   }
 }
 

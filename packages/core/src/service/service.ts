@@ -1,6 +1,7 @@
 import type { Server } from 'node:http';
 import type { ClientClass } from '../client/client-decorators.js';
 import type { ClientOptions, ServiceClient } from '../client/service-client.js';
+import type { DirectoryStats } from '../discovery/directory-stats.js';
 import type { ErrorMapper } from '../errors/error-mapper.js';
 import type { Monitor, MonitorOptions } from '../health/monitor.js';
 import type { Logger } from '../logging/logger.js';
@@ -10,11 +11,15 @@ import type { Address, HttpAdapter, ListenOptions, Mountable } from '../server/h
 import type { Route } from '../server/route.js';
 import type { Clock } from '../time/clock.js';
 import type { Duration } from '../time/duration.js';
+import type { ConcurrencyLimitOptions } from '../wrappers/concurrency-limit.js';
+import type { FaultReport } from '../wrappers/in-force.js';
+import type { KeyedRateLimitOptions, RateLimitOptions } from '../wrappers/rate-limit.js';
 import type { WrapperOption } from '../wrappers/stack.js';
 import type { Wrapper } from '../wrappers/wrapper.js';
 import type { AdvertiseOptions } from './advertise.js';
 import type { LifeCycleOptions, ServiceState, StopHookOptions } from './life-cycle.js';
 import type { ClientDefaults } from './service-clients.js';
+import type { DiscoveryOptions } from './service-discovery.js';
 
 /** What a service is made of; `createService` checks all of it. */
 export interface ServiceOptions extends LifeCycleOptions {
@@ -34,10 +39,17 @@ export interface ServiceOptions extends LifeCycleOptions {
   readonly resolve?: Resolve;
   /**
    * Stand around every route, outermost first, inside of the timeout. One with a position stands there: `{ wrapper, before: 'timeout' }`;
-   * the steps are context, observe, errors, limits, timeout, wrappers and route.
+   * the steps are context, observe, errors, rateLimit, concurrencyLimit, limits, timeout, wrappers and route.
    */
   readonly wrappers?: readonly WrapperOption[];
-  /** Rate and concurrency limits, which stand outside of the timeout. Default none. */
+  /** How many requests are let through in a time, by `rateLimit()`: 429 with Retry-After for the others. Health requests are not counted. Default: any number. */
+  readonly rateLimit?: RateLimitOptions | KeyedRateLimitOptions;
+  /**
+   * How many requests may be open at once, found out from how long they take, by `concurrencyLimit()`: 503 with Retry-After for the others.
+   * true: with its defaults. Default off.
+   */
+  readonly concurrencyLimit?: ConcurrencyLimitOptions | boolean;
+  /** Further limits of the app's own, inside of these two and outside of the timeout. Default none. */
   readonly limits?: readonly Wrapper[];
   /** Asked in turn what to answer for an error, before problem+json. Default none. */
   readonly errors?: readonly ErrorMapper[];
@@ -61,6 +73,8 @@ export interface ServiceOptions extends LifeCycleOptions {
   readonly health?: Monitor | MonitorOptions;
   /** Default: any free port of all addresses. */
   readonly listen?: ListenOptions;
+  /** Of the directory that its clients share: a store for when the registry is away, what to know by the start. Default none of both. */
+  readonly discovery?: DiscoveryOptions;
   /** What clients of this service start from; a client's own options win. */
   readonly clients?: ClientDefaults;
   /** Default `jsonLogger()` with the service's name in every line: one JSON object a line, to standard error. `silentLogger` for none. */
@@ -93,6 +107,10 @@ export interface ServiceDescription {
   readonly stack: readonly string[];
   readonly routes: readonly RouteDescription[];
   readonly clients: readonly { readonly service: string; readonly stack: readonly string[] }[];
+  /** Where faults are injected on purpose (`chaos`): around its routes, and in its clients (`chaos of client orders`). */
+  readonly faults: readonly FaultReport[];
+  /** What its clients know of other services; undefined before one of them was made. */
+  readonly discovery: DirectoryStats | undefined;
 }
 
 /** The assembled whole with a life: idle → starting → ready → draining → stopped. It runs once. */

@@ -32,7 +32,7 @@ export class DeadlineWheel {
   place(entry: QueuedTimer, now: number): void {
     const leftMs = Math.min(Math.max(1, entry.due - now), MAX_DELAY_MS);
     const level = 31 - Math.clz32(leftMs);
-    (this.#levels[level] ??= new Level(this, 2 ** level, this.#clock)).append(entry, now);
+    (this.#levels[level] ??= new Level(this, 2 ** level, this.#clock)).add(entry, now);
   }
 }
 

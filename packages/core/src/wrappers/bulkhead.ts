@@ -1,8 +1,12 @@
 import type { Attempt } from '../call/call.js';
 import { REASONS, refusal } from '../errors/service-error.js';
+import { checkSurroundings } from '../options/check.js';
 import { systemClock } from '../time/clock.js';
 import type { Clock } from '../time/clock.js';
-import { checkOptions, wholeNumber } from './options.js';
+import type { Duration } from '../time/duration.js';
+import { Permits } from './bulkhead-permits.js';
+import type { PermitEvent } from './bulkhead-permits.js';
+import { checkFunction, checkOptions, notify, positiveMs, wholeNumber } from './options.js';
 import { named } from './wrapper.js';
 import type { Policy } from './wrapper.js';
 
@@ -11,7 +15,23 @@ export interface BulkheadOptions {
   readonly limit: number;
   /** How many more may wait for a permit, in the order in which they came. Default 0: refused at once. */
   readonly queue?: number;
+  /** How long one may wait before it is refused after all. Default: until its turn, its deadline or its abort. */
+  readonly maxWait?: Duration;
+  /** Hears of every call that found no permit free. */
+  readonly on?: (event: PermitEvent) => void;
   readonly clock?: Clock;
+}
+
+export interface BulkheadStats {
+  /** Permits taken now. */
+  readonly active: number;
+  /** Calls waiting for one now. */
+  readonly queued: number;
+  readonly limit: number;
+  /** Calls refused because all permits and places were taken, or because they waited too long. */
+  readonly rejected: number;
+  /** Calls whose deadline had passed when their turn came. */
+  readonly expired: number;
 }
 
 export interface Bulkhead extends Policy {
@@ -19,6 +39,7 @@ export interface Bulkhead extends Policy {
   readonly active: number;
   /** Calls waiting for one now. */
   readonly queued: number;
+  stats(): BulkheadStats;
 }
 
 /**
@@ -26,70 +47,51 @@ export interface Bulkhead extends Policy {
  * over, not merely until the caller has stopped waiting. A call that waits leaves the queue when it is aborted, and is not started
  * when its deadline has passed. All handlers that one bulkhead wraps share its permits.
  *
- * @throws ServiceError UNAVAILABLE, reason `BULKHEAD_FULL`, with `retryAfterMs`; the reason of the abort when aborted in the queue;
- * DEADLINE_EXCEEDED, reason `TIMEOUT`, when its turn came too late
- * @throws TypeError at construction, when limit or queue is no whole number
+ * @throws ServiceError UNAVAILABLE, reason `BULKHEAD_FULL`, with `retryAfterMs`, at once or after `maxWait`; the reason of the abort when
+ * aborted in the queue; DEADLINE_EXCEEDED, reason `TIMEOUT`, when its turn came too late
+ * @throws TypeError at construction, for an option that makes no sense
  */
 export function bulkhead(limit: number | BulkheadOptions): Bulkhead {
-  if (typeof limit === 'object') checkOptions('bulkhead', limit, ['limit', 'queue', 'clock']);
+  if (typeof limit === 'object') checkOptions('bulkhead', limit, ['limit', 'queue', 'maxWait', 'on', 'clock']);
   const options: BulkheadOptions = typeof limit === 'object' ? limit : { limit };
-  const { clock = systemClock } = options;
-  const permits = wholeNumber(options.limit, 'bulkhead limit', 1);
+  checkSurroundings('bulkhead', options);
+  const { on, clock = systemClock } = options;
+  checkFunction(on, 'bulkhead on');
+  const count = wholeNumber(options.limit, 'bulkhead limit', 1);
   const places = wholeNumber(options.queue ?? 0, 'bulkhead queue', 0);
-  const waiting = new Set<() => void>(); // in the order of arrival; deleting from the middle is constant work
-  let active = 0;
+  const maxWaitMs = options.maxWait === undefined ? undefined : positiveMs(options.maxWait, 'bulkhead maxWait');
+  if (maxWaitMs !== undefined && places === 0)
+    throw new TypeError('bulkhead maxWait: nobody waits without a queue. Give queue too, such as { limit: 20, queue: 20 }, or leave maxWait out.');
 
-  function release(): void {
-    for (const admit of waiting) return admit(); // the permit goes over, so that nobody who comes later gets ahead
-    active--;
-  }
-
-  /** Resolves when a permit has been handed over. */
-  function turn(call: Attempt): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const admit = (): void => {
-        waiting.delete(admit);
-        forget();
-        resolve();
-      };
-      waiting.add(admit);
-      const forget = call.onAbort((reason) => {
-        waiting.delete(admit);
-        reject(reason);
-      });
-    });
-  }
-
-  async function afterTurn<C extends Attempt, R>(call: C, next: (call: C) => Promise<R>): Promise<R> {
-    await turn(call);
-    const late = call.deadline !== undefined && call.deadline <= clock.now();
-    if (call.aborted || late) {
-      release();
-      throw call.aborted
-        ? call.reason
-        : refusal('DEADLINE_EXCEEDED', `${call.label}: its time was over before a permit came free`, { reason: REASONS.timeout, unsent: true });
-    }
-    call.onEnd(release);
-    return next(call);
-  }
+  const permits = new Permits(count, {
+    clock,
+    places: () => places,
+    maxWaitMs,
+    tell: on && ((event) => notify(on, event)),
+    refuse: (call) =>
+      refusal('UNAVAILABLE', `${call.label}: ${count} calls are open${places === 0 ? '' : ` and ${places} may wait`}, which is the limit`, {
+        reason: REASONS.bulkheadFull,
+        retryAfterMs: 1000,
+      }),
+  });
 
   const policy: Policy =
     <C extends Attempt, R>(next: (call: C) => Promise<R>) =>
-    (call: C) => {
-      if (active < permits) {
-        active++;
-        call.onEnd(release);
-        return next(call);
-      }
-      if (call.aborted) return Promise.reject(call.reason);
-      if (waiting.size < places) return afterTurn(call, next);
-      return Promise.reject(
-        refusal('UNAVAILABLE', `${call.label}: ${permits} calls are open${places === 0 ? '' : ` and ${places} wait`}, which is the limit`, {
-          reason: REASONS.bulkheadFull,
-          retryAfterMs: 1000,
-        }),
-      );
-    };
-  Object.defineProperties(policy, { active: { get: () => active, enumerable: true }, queued: { get: () => waiting.size, enumerable: true } });
+    (call: C) =>
+      permits.run(call, next);
+  Object.defineProperties(policy, {
+    active: { get: () => permits.active, enumerable: true },
+    queued: { get: () => permits.queued, enumerable: true },
+    stats: {
+      value: (): BulkheadStats => ({
+        active: permits.active,
+        queued: permits.queued,
+        limit: count,
+        rejected: permits.rejected,
+        expired: permits.expired,
+      }),
+      enumerable: true,
+    },
+  });
   return named({ name: 'bulkhead' }, policy) as Bulkhead;
 }

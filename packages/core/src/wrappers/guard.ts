@@ -1,7 +1,9 @@
-import type { Attempt, AttemptChange } from '../call/call.js';
-import { begin, runInto } from '../call/call.js';
+import type { Attempt, AttemptChange, Call } from '../call/call.js';
+import { Ending, begin, endWith, runInto } from '../call/call.js';
 import { currentCall } from '../call/context.js';
-import { Life } from '../call/life.js';
+import { flowInto, flowOf } from '../call/flow.js';
+import type { Continuation } from '../call/flow.js';
+import { FAILED, Life } from '../call/life.js';
 import type { End } from '../call/life.js';
 import { checkOptions } from './options.js';
 import { compose } from './wrapper.js';
@@ -53,30 +55,29 @@ export function guardAttempt(...parts: readonly unknown[]): (...args: unknown[])
   return guarded(options, (work) => fn(work, ...work.args), policies);
 }
 
-type WorkHandler = (work: Work) => Promise<unknown>;
+type WorkHandler = (work: GuardedAttempt) => Promise<unknown>;
 
 function guarded(
-  options: Required<GuardOptions>,
-  invoke: (work: Work) => unknown,
+  facts: Required<GuardOptions>,
+  invoke: (work: GuardedAttempt) => unknown,
   policies: readonly unknown[],
 ): (...args: unknown[]) => Promise<unknown> {
-  const { label, idempotent } = options;
-  const innermost: WorkHandler = (work) => {
-    try {
-      return Promise.resolve(invoke(work));
-    } catch (error) {
-      return Promise.reject(error);
-    }
-  };
+  const innermost: WorkHandler = (work) => invoke(work) as Promise<unknown>; // whoever begins it makes a promise of what it gives or throws
   // compose checks and nests functions without a look at what they are called with, and its type speaks of calls alone.
   const handler = compose(...(policies as Wrapper[]))(innermost as unknown as Parameters<Wrapper>[0]) as unknown as WorkHandler;
+  const flow = flowOf(handler);
 
   return (...args) => {
     const request = currentCall();
-    const work = new Work(label, idempotent, args, 1, request?.deadline, new Life());
-    if (request !== undefined) work.onEnd(request.onAbort((reason) => work.abort(reason)));
-    return work.run(handler);
+    const work = new Work(facts, args, 1, request?.deadline, undefined);
+    if (request !== undefined) abortWith(request, work);
+    return flow(work, work);
   };
+}
+
+/** Apart, because a function that makes a closure pays for it whenever it is called. */
+function abortWith(request: Call, work: Work): void {
+  work.onEnd(request.onAbort((reason) => work.abort(reason)));
 }
 
 function partsOf<F>(factory: string, parts: readonly unknown[]): { options: Required<GuardOptions>; fn: F; policies: readonly unknown[] } {
@@ -90,69 +91,150 @@ function partsOf<F>(factory: string, parts: readonly unknown[]): { options: Requ
 }
 
 /** The attempt of a guarded function. */
-class Work implements Attempt {
-  readonly label: string;
-  readonly idempotent: boolean;
+interface GuardedAttempt extends Attempt {
+  readonly args: unknown[];
+}
+
+/**
+ * A guarded call or a branch of one, together with its life: there are as many as there are policies that branch, and one object is made
+ * faster than two. Of the call itself it is also the continuation that ends it.
+ */
+class Work extends Life implements GuardedAttempt, Continuation<unknown> {
+  private readonly facts: Required<GuardOptions>;
   readonly args: unknown[];
   readonly attempt: number;
   readonly deadline: number | undefined;
-  readonly #life: Life;
 
-  constructor(label: string, idempotent: boolean, args: unknown[], attempt: number, deadline: number | undefined, life: Life) {
-    this.label = label;
-    this.idempotent = idempotent;
+  constructor(facts: Required<GuardOptions>, args: unknown[], attempt: number, deadline: number | undefined, parent: Life | undefined) {
+    super(parent);
+    this.facts = facts;
     this.args = args;
     this.attempt = attempt;
     this.deadline = deadline;
-    this.#life = life;
   }
 
-  get aborted(): boolean {
-    return this.#life.aborted;
+  get label(): string {
+    return this.facts.label;
   }
 
-  get reason(): unknown {
-    return this.#life.reason;
-  }
-
-  get signal(): AbortSignal {
-    return this.#life.signal;
-  }
-
-  onAbort(listener: (reason: unknown) => void): () => void {
-    return this.#life.onAbort(listener);
-  }
-
-  onEnd(listener: (end: End) => void): void {
-    this.#life.onEnd(listener);
-  }
-
-  abort(reason: unknown): void {
-    this.#life.abort(reason);
+  get idempotent(): boolean {
+    return this.facts.idempotent;
   }
 
   derive(change: AttemptChange): this {
-    return this.#copy(change, this.#life);
+    return new DerivedWork(this, change) as GuardedAttempt as this;
   }
 
-  branch(change: AttemptChange = {}): this {
-    return this.#copy(change, new Life(this.#life));
+  branch(change?: AttemptChange): this {
+    if (change === undefined) return new Work(this.facts, this.args, this.attempt, this.deadline, this) as this;
+    return new Work(this.facts, this.args, change.attempt ?? this.attempt, deadlineOf(change, this), this) as this;
+  }
+
+  endWith(value: unknown): void {
+    endWith(this, value);
+  }
+
+  endFailed(): void {
+    this.end(FAILED);
   }
 
   run<R>(next: (attempt: this) => Promise<R>): Promise<R> {
-    const result = begin(next, this);
-    runInto(result, this.#life, nothing, nothing);
-    return result;
+    return flowInto(next, this, new Ending<R>(this));
   }
 
   runInto<R>(next: (attempt: this) => Promise<R>, succeeded: (value: R) => void, failed: (error: unknown) => void): void {
-    runInto(begin(next, this), this.#life, succeeded, failed);
+    runInto(begin(next, this), this, succeeded, failed);
   }
 
-  #copy(change: AttemptChange, life: Life): this {
-    const deadline = 'deadline' in change ? change.deadline : this.deadline;
-    return new Work(this.label, this.idempotent, this.args, change.attempt ?? this.attempt, deadline, life) as this;
+  get passesOn(): boolean {
+    return true;
+  }
+
+  succeeded(value: unknown): unknown {
+    endWith(this, value);
+    return value;
+  }
+
+  failed(error: unknown, from?: Promise<unknown>): unknown {
+    this.end(FAILED);
+    if (from !== undefined) return from;
+    throw error;
   }
 }
 
-function nothing(): void {}
+/** The same work with other facts. */
+class DerivedWork implements GuardedAttempt {
+  readonly #work: Work;
+  readonly attempt: number;
+  readonly deadline: number | undefined;
+
+  constructor(work: Work, change: AttemptChange, from: Attempt = work) {
+    this.#work = work;
+    this.attempt = change.attempt ?? from.attempt;
+    this.deadline = deadlineOf(change, from);
+  }
+
+  get label(): string {
+    return this.#work.label;
+  }
+
+  get idempotent(): boolean {
+    return this.#work.idempotent;
+  }
+
+  get args(): unknown[] {
+    return this.#work.args;
+  }
+
+  get aborted(): boolean {
+    return this.#work.aborted;
+  }
+
+  get reason(): unknown {
+    return this.#work.reason;
+  }
+
+  get signal(): AbortSignal {
+    return this.#work.signal;
+  }
+
+  onAbort(listener: (reason: unknown) => void): () => void {
+    return this.#work.onAbort(listener);
+  }
+
+  onEnd(listener: (end: End) => void): void {
+    this.#work.onEnd(listener);
+  }
+
+  abort(reason: unknown): void {
+    this.#work.abort(reason);
+  }
+
+  derive(change: AttemptChange): this {
+    return new DerivedWork(this.#work, change, this) as this;
+  }
+
+  branch(change: AttemptChange = {}): this {
+    return this.#work.branch({ attempt: change.attempt ?? this.attempt, deadline: deadlineOf(change, this) }) as GuardedAttempt as this;
+  }
+
+  endWith(value: unknown): void {
+    this.#work.endWith(value);
+  }
+
+  endFailed(): void {
+    this.#work.endFailed();
+  }
+
+  run<R>(next: (attempt: this) => Promise<R>): Promise<R> {
+    return flowInto(next, this, new Ending<R>(this));
+  }
+
+  runInto<R>(next: (attempt: this) => Promise<R>, succeeded: (value: R) => void, failed: (error: unknown) => void): void {
+    runInto(begin(next, this), this, succeeded, failed);
+  }
+}
+
+function deadlineOf(change: AttemptChange, from: Attempt): number | undefined {
+  return 'deadline' in change ? change.deadline : from.deadline;
+}

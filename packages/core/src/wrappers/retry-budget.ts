@@ -1,6 +1,7 @@
 import { systemClock } from '../time/clock.js';
 import type { Clock } from '../time/clock.js';
 import type { Duration } from '../time/duration.js';
+import { shown } from '../options/shown.js';
 import { amount, checkOptions, positiveMs } from './options.js';
 import { RollingCounts } from './rolling-counts.js';
 import { isConnectionFailure } from './verdict.js';
@@ -23,7 +24,7 @@ export interface RetryBudget {
 }
 
 export interface RetryBudgetOptions {
-  /** Retries as a share of the calls of the window. Default 0.1; 0 leaves the reserve alone. */
+  /** Retries as a share of the calls of the window, 0 to 1. Default 0.1; 0 leaves the reserve alone, 1 lets retries double the load. */
   readonly ratio?: number;
   /** Retries a second that are allowed whatever the ratio says, for those who make few calls. Default 1. */
   readonly perSecond?: number;
@@ -32,24 +33,34 @@ export interface RetryBudgetOptions {
   readonly clock?: Clock;
 }
 
-/** Allows a share of the recent calls plus a small reserve: a client never makes more than 10 % extra load for long (Finagle's RetryBudget). */
+/**
+ * Allows a share of the recent calls plus a small reserve: a client never makes more than 10 % extra load for long (Finagle's RetryBudget).
+ * @throws TypeError for an option out of range; a ratio above 1 would be no budget
+ */
 export function retryBudget(options: RetryBudgetOptions = {}): RetryBudget {
   checkOptions('retryBudget', options, ['ratio', 'perSecond', 'window', 'clock']);
   const { clock = systemClock } = options;
-  const ratio = amount(options.ratio ?? 0.1, 'retryBudget ratio');
+  const ratio = options.ratio ?? 0.1;
+  if (typeof ratio !== 'number' || !(ratio >= 0 && ratio <= 1))
+    throw new TypeError(
+      `retryBudget ratio: ${shown(ratio)} is no share of the calls. Give a number from 0 to 1, such as 0.1 for one retry in ten calls.`,
+    );
   const spanMs = positiveMs(options.window ?? '10s', 'retryBudget window');
   const reserve = (amount(options.perSecond ?? 1, 'retryBudget perSecond') * spanMs) / 1000;
   const counts = new RollingCounts(spanMs, 10); // calls are the good ones, retries the bad ones
 
+  // Never a mixture with exact readings: by those, the recent ones go back in time, which a window takes for a new beginning.
+  const now = (): number => clock.recent?.() ?? clock.now();
+
   return {
-    began: () => counts.addGood(clock.now()),
+    began: () => counts.addGood(now()),
     succeeded: nothing,
     failed: nothing,
     allows() {
-      counts.moveTo(clock.now());
+      counts.moveTo(now());
       return counts.bad + 1 <= counts.good * ratio + reserve;
     },
-    spend: () => counts.addBad(clock.now()),
+    spend: () => counts.addBad(now()),
   };
 }
 

@@ -1,16 +1,22 @@
+import { ATTEMPT_HEADER } from '../call/attempt-header.js';
+import { Call } from '../call/call.js';
 import type { Attempt } from '../call/call.js';
+import { currentCall } from '../call/context.js';
+import { flowOf, handlerOf } from '../call/flow.js';
+import type { Continuation } from '../call/flow.js';
 import { isServiceError } from '../errors/service-error.js';
+import { checkFlag, checkList, checkMethods, checkSurroundings } from '../options/check.js';
 import { systemClock } from '../time/clock.js';
-import type { Clock } from '../time/clock.js';
+import type { Clock, TimerOptions } from '../time/clock.js';
 import type { Duration } from '../time/duration.js';
 import { toMs } from '../time/duration.js';
 import { sleep } from '../time/sleep.js';
 import { backoff } from './backoff.js';
 import type { Backoff } from './backoff.js';
-import { checkFunction, checkOptions, notify, wholeNumber } from './options.js';
+import { checkFunction, checkOptions, notify, positiveMs, wholeNumber } from './options.js';
 import { retryBudget, tokenThrottle } from './retry-budget.js';
 import type { RetryBudget } from './retry-budget.js';
-import { isRetryable, isUnprocessed } from './verdict.js';
+import { isRetryable, isUnprocessed, pushbackMs } from './verdict.js';
 import { named } from './wrapper.js';
 import type { Policy } from './wrapper.js';
 
@@ -21,11 +27,14 @@ export interface RetryOptions {
   readonly backoff?: Backoff;
   /** Whether the first retry is made at once: it goes to another endpoint, which has no reason to be waited for. Default true. */
   readonly immediate?: boolean;
+  /** No attempt begins later than this after the first one, waits included. Default: the call's deadline alone. */
+  readonly maxElapsed?: Duration;
   /** All of them are asked before a retry. Default: a new `retryBudget()` and a new `tokenThrottle()`; `[]` for none. */
   readonly budgets?: readonly RetryBudget[];
   /**
    * Whether a second try may fare better. Default: `retryable` of a ServiceError, 408, 425, 429, 502, 503 and 504 of other errors with
-   * a status, and all other errors but JavaScript's own (TypeError and its like). Safety is asked beside it, and not up to it.
+   * a status, and all other errors but JavaScript's own (TypeError and its like). Safety is asked beside it, and not up to it; nor is what
+   * the other side has said of it (`x-retry: no`). One that throws counts as no.
    */
   readonly when?: (error: unknown, attempt: Attempt) => boolean;
   /**
@@ -35,7 +44,12 @@ export interface RetryOptions {
   readonly elsewhere?: (attempt: Attempt) => boolean;
   /** The longest wait that a `Retry-After` is granted; a longer one is cut to it. Default 30 s. */
   readonly maxRetryAfter?: Duration;
-  /** Hears of every retry and of every one that a budget forbade. */
+  /**
+   * Whether work done for a request that is itself a second try (its `x-attempt-count` is above 1) is not tried again: in a chain of services
+   * that each try three times, one failure at its end is 3 × 3 × 3 calls. Default false.
+   */
+  readonly stormGuard?: boolean;
+  /** Hears of every retry and of every one that was forbidden. */
   readonly on?: (event: RetryEvent) => void;
   readonly clock?: Clock;
   /** Numbers in [0, 1). Default `Math.random`. */
@@ -43,7 +57,7 @@ export interface RetryOptions {
 }
 
 export interface RetryEvent {
-  /** `retry`: another attempt is made in `delayMs`; `forbidden`: it would have been, but a budget is used up. */
+  /** `retry`: another attempt is made in `delayMs`; `forbidden`: it would have been, but for what `by` says. */
   readonly kind: 'retry' | 'forbidden';
   readonly label: string;
   /** The number of the attempt that is or would have been next: 2 for the first retry. */
@@ -51,6 +65,25 @@ export interface RetryEvent {
   readonly delayMs: number;
   /** What the attempt before it failed with. */
   readonly error: unknown;
+  /** What forbade it: a budget that is used up, the other side (`x-retry: no`), or the storm guard. */
+  readonly by?: 'budget' | 'pushback' | 'storm-guard';
+}
+
+export interface Retry extends Policy {
+  /** Counted since it was made. */
+  stats(): RetryStats;
+}
+
+export interface RetryStats {
+  /** Calls by how they ended: with their first attempt, or after another one. */
+  readonly succeededFirst: number;
+  readonly succeededAfterRetry: number;
+  readonly failedFirst: number;
+  readonly failedAfterRetry: number;
+  /** Attempts beyond the first ones. */
+  readonly retries: number;
+  /** Retries that a budget, the other side or the storm guard forbade. */
+  readonly forbidden: number;
 }
 
 /**
@@ -60,75 +93,250 @@ export interface RetryEvent {
  * the deadline: when the wait would reach it, the failure is thrown at once. Each attempt is a branch with its number.
  * When all fail, the last failure is thrown as it is.
  *
+ * A reply that says `x-retry: no`, or pushes back as gRPC does (`grpc-retry-pushback-ms`, negative or no number), is not tried again; one that
+ * pushes back by a number of ms is tried again after just that.
+ *
  * @throws TypeError at construction, for an option that makes no sense
  */
-export function retry(options: RetryOptions = {}): Policy {
-  checkOptions('retry', options, ['retries', 'backoff', 'immediate', 'budgets', 'when', 'elsewhere', 'maxRetryAfter', 'on', 'clock', 'random']);
-  const { immediate = true, when = isRetryable, elsewhere, on, clock = systemClock, random = Math.random } = options;
-  const waits = options.backoff ?? backoff.fullJitter();
-  const retries = wholeNumber(options.retries ?? 2, 'retry retries', 0);
-  const maxRetryAfterMs = toMs(options.maxRetryAfter ?? '30s', 'retry maxRetryAfter');
-  const budgets = options.budgets ?? [retryBudget({ clock }), tokenThrottle()];
-  for (const [name, value] of Object.entries({ backoff: waits, when, elsewhere, on, random })) checkFunction(value, `retry ${name}`);
-  checkBudgets(budgets);
+export function retry(options: RetryOptions = {}): Retry {
+  const rules = new Rules(options);
+  const policy: Policy = <C extends Attempt, R>(next: (call: C) => Promise<R>) => {
+    const flow = flowOf(next);
+    const retried: Retried<C, R> = { rules, next };
+    const First = rules.maxElapsedMs === undefined ? FirstAttempt : TimedFirstAttempt;
+    return handlerOf((call: C, to: Continuation<R>) => {
+      rules.begin();
+      const branch = call.branch();
+      return flow(branch, new First(retried, call, branch, to));
+    });
+  };
+  Object.defineProperty(policy, 'stats', { value: (): RetryStats => ({ ...rules.counts }), enumerable: true });
+  return named({ name: 'retry', replays: true }, policy) as Retry;
+}
 
-  /** Only reached when an attempt failed, so that success pays for none of it. */
-  async function tryAgain<C extends Attempt, R>(call: C, next: (call: C) => Promise<R>, firstError: unknown): Promise<R> {
-    let error = firstError;
-    let waitedMs = 0;
-    for (let tried = 1; ; tried++) {
-      if (call.aborted || !when(error, call)) throw error;
-      for (const budget of budgets) budget.failed(error);
-      if (tried > retries || !(call.idempotent || isUnprocessed(error, call))) throw error;
+/** What one policy has decided on, and what it has counted. */
+class Rules {
+  readonly counts: { -readonly [K in keyof RetryStats]: RetryStats[K] } = {
+    succeededFirst: 0,
+    succeededAfterRetry: 0,
+    failedFirst: 0,
+    failedAfterRetry: 0,
+    retries: 0,
+    forbidden: 0,
+  };
+  readonly clock: Clock;
+  readonly maxElapsedMs: number | undefined;
+  readonly #retries: number;
+  readonly #waits: Backoff;
+  readonly #immediate: boolean;
+  readonly #budgets: readonly RetryBudget[];
+  readonly #when: NonNullable<RetryOptions['when']>;
+  readonly #elsewhere: RetryOptions['elsewhere'];
+  readonly #maxRetryAfterMs: number;
+  readonly #stormGuard: boolean;
+  readonly #on: RetryOptions['on'];
+  readonly #random: () => number;
 
-      const delayMs = delay(call, error, tried, waitedMs);
-      if (call.deadline !== undefined && clock.now() + delayMs >= call.deadline) throw error;
-      const attempt = call.attempt + tried;
-      const allowed = budgets.every((budget) => budget.allows(error));
-      notify(on, { kind: allowed ? 'retry' : 'forbidden', label: call.label, attempt, delayMs, error });
-      if (!allowed) throw error;
-      for (const budget of budgets) budget.spend();
+  constructor(options: RetryOptions) {
+    checkOptions('retry', options, [
+      'retries',
+      'backoff',
+      'immediate',
+      'maxElapsed',
+      'budgets',
+      'when',
+      'elsewhere',
+      'maxRetryAfter',
+      'stormGuard',
+      'on',
+      'clock',
+      'random',
+    ]);
+    checkSurroundings('retry', options);
+    const { immediate = true, when = isRetryable, elsewhere, stormGuard = false, on, clock = systemClock, random = Math.random } = options;
+    this.#waits = options.backoff ?? backoff.fullJitter();
+    for (const [name, value] of Object.entries({ backoff: this.#waits, when, elsewhere, on })) checkFunction(value, `retry ${name}`);
+    checkFlag(immediate, 'retry immediate');
+    checkFlag(stormGuard, 'retry stormGuard');
+    this.#retries = wholeNumber(options.retries ?? 2, 'retry retries', 0);
+    this.#maxRetryAfterMs = toMs(options.maxRetryAfter ?? '30s', 'retry maxRetryAfter');
+    this.maxElapsedMs = options.maxElapsed === undefined ? undefined : positiveMs(options.maxElapsed, 'retry maxElapsed');
+    this.#budgets = checkedBudgets(options.budgets ?? [retryBudget({ clock }), tokenThrottle()]);
+    this.#immediate = immediate;
+    this.#when = when;
+    this.#elsewhere = elsewhere;
+    this.#stormGuard = stormGuard;
+    this.#on = on;
+    this.#random = random;
+    this.clock = clock;
+  }
 
-      if (delayMs > 0) await sleep(delayMs, call, clock, { ref: true });
-      waitedMs = delayMs;
-      try {
-        return succeeded(await call.branch({ attempt }).run(next));
-      } catch (failure) {
-        error = failure;
-      }
+  /** By index, here and below: an iterator for each call would be a tenth of what the policy allocates. */
+  begin(): void {
+    const budgets = this.#budgets;
+    for (let index = 0; index < budgets.length; index++) budgets[index]!.began();
+  }
+
+  succeeded(retries: number): void {
+    const budgets = this.#budgets;
+    for (let index = 0; index < budgets.length; index++) budgets[index]!.succeeded();
+    if (retries === 0) this.counts.succeededFirst++;
+    else this.counts.succeededAfterRetry++;
+  }
+
+  failed(retries: number): void {
+    if (retries === 0) this.counts.failedFirst++;
+    else this.counts.failedAfterRetry++;
+  }
+
+  /**
+   * How long to wait before the attempt after the `tried`-th, which failed with `error`; undefined when there shall be none.
+   * @param endsAt no attempt may begin later
+   */
+  next(call: Attempt, error: unknown, tried: number, waitedMs: number, endsAt: number): number | undefined {
+    if (call.aborted || !this.#mayHelp(error, call)) return undefined;
+    for (const budget of this.#budgets) budget.failed(error);
+    if (tried > this.#retries || !(call.idempotent || isUnprocessed(error, call))) return undefined;
+
+    const delayMs = this.#delay(call, error, tried, waitedMs);
+    if (endsAt !== Infinity && this.clock.now() + delayMs >= endsAt) return undefined;
+    const by = this.#forbidden(call, error);
+    const event = { label: call.label, attempt: call.attempt + tried, delayMs, error };
+    if (by !== undefined) {
+      this.counts.forbidden++;
+      notify(this.#on, { kind: 'forbidden', by, ...event });
+      return undefined;
+    }
+    for (const budget of this.#budgets) budget.spend();
+    notify(this.#on, { kind: 'retry', ...event });
+    return delayMs;
+  }
+
+  #mayHelp(error: unknown, call: Attempt): boolean {
+    try {
+      return this.#when(error, call);
+    } catch {
+      return false; // the caller is owed the error of the call
     }
   }
 
-  function delay(call: Attempt, error: unknown, tried: number, waitedMs: number): number {
-    const wait = immediate ? tried - 1 : tried;
-    const own = wait === 0 ? 0 : waits(wait, random, waitedMs);
+  #forbidden(call: Attempt, error: unknown): RetryEvent['by'] {
+    const pushback = pushbackMs(error);
+    if (pushback !== undefined && pushback < 0) return 'pushback';
+    if (this.#stormGuard && isForSecondTry(call)) return 'storm-guard';
+    return this.#budgets.every((budget) => budget.allows(error)) ? undefined : 'budget';
+  }
+
+  #delay(call: Attempt, error: unknown, tried: number, waitedMs: number): number {
+    const pushback = pushbackMs(error);
+    if (pushback !== undefined && pushback >= 0) return Math.min(pushback, this.#maxRetryAfterMs);
+    const wait = this.#immediate ? tried - 1 : tried;
+    const own = wait === 0 ? 0 : this.#waits(wait, this.#random, waitedMs);
     const asked = isServiceError(error) ? error.retryAfterMs : undefined;
-    return asked === undefined || elsewhere?.(call) === true ? own : Math.max(own, Math.min(asked, maxRetryAfterMs));
-  }
-
-  function succeeded<R>(result: R): R {
-    for (const budget of budgets) budget.succeeded();
-    return result;
-  }
-
-  const policy: Policy =
-    <C extends Attempt, R>(next: (call: C) => Promise<R>) =>
-    (call: C) => {
-      for (const budget of budgets) budget.began();
-      return call
-        .branch()
-        .run(next)
-        .then(succeeded<R>, (error: unknown) => tryAgain(call, next, error));
-    };
-  return named({ name: 'retry', replays: true }, policy);
-}
-
-function checkBudgets(budgets: unknown): void {
-  if (!Array.isArray(budgets) || !budgets.every(isBudget)) {
-    throw new TypeError('retry budgets: not a list of budgets. Give [retryBudget(), tokenThrottle()], or [] for none.');
+    return asked === undefined || this.#elsewhere?.(call) === true ? own : Math.max(own, Math.min(asked, this.#maxRetryAfterMs));
   }
 }
 
-function isBudget(value: unknown): boolean {
-  return typeof value === 'object' && value !== null && typeof (value as Partial<RetryBudget>).allows === 'function';
+/** A handler and how it is tried again. */
+interface Retried<C, R> {
+  readonly rules: Rules;
+  readonly next: (call: C) => Promise<R>;
 }
+
+/** Hears how the first attempt went, which is all that most calls need. */
+class FirstAttempt<C extends Attempt, R> implements Continuation<R> {
+  protected readonly retried: Retried<C, R>;
+  protected readonly call: C;
+  private readonly branch: C;
+  private readonly to: Continuation<R>;
+
+  constructor(retried: Retried<C, R>, call: C, branch: C, to: Continuation<R>) {
+    this.retried = retried;
+    this.call = call;
+    this.branch = branch;
+    this.to = to;
+  }
+
+  succeeded(value: R): R | Promise<R> {
+    this.branch.endWith(value);
+    this.retried.rules.succeeded(0);
+    return this.to.succeeded(value);
+  }
+
+  failed(error: unknown, from?: Promise<R>): R | Promise<R> {
+    this.branch.endFailed();
+    const { call, retried, to } = this;
+    const endsAt = this.endsAt();
+    const delayMs = retried.rules.next(call, error, 1, 0, endsAt);
+    if (delayMs !== undefined) return tryAgain(retried, call, to, error, delayMs, endsAt);
+    retried.rules.failed(0);
+    return to.failed(error, from);
+  }
+
+  protected endsAt(): number {
+    return this.call.deadline ?? Infinity;
+  }
+}
+
+/** Knows when it began, because there is a limit for all of them. */
+class TimedFirstAttempt<C extends Attempt, R> extends FirstAttempt<C, R> {
+  private readonly beganAt: number;
+
+  constructor(retried: Retried<C, R>, call: C, branch: C, to: Continuation<R>) {
+    super(retried, call, branch, to);
+    this.beganAt = retried.rules.clock.now();
+  }
+
+  protected override endsAt(): number {
+    return Math.min(super.endsAt(), this.beganAt + this.retried.rules.maxElapsedMs!);
+  }
+}
+
+async function tryAgain<C extends Attempt, R>(
+  { rules, next }: Retried<C, R>,
+  call: C,
+  to: Continuation<R>,
+  failure: unknown,
+  delayMs: number,
+  endsAt: number,
+): Promise<R> {
+  let error = failure;
+  let made = 0;
+  for (let waitMs: number | undefined = delayMs; waitMs !== undefined;) {
+    const waited: number = waitMs;
+    let value: R;
+    try {
+      if (waited > 0) {
+        await sleep(waited, call, rules.clock, WAITED_FOR);
+        if (rules.clock.now() >= endsAt) break; // the timer was late by more than there was left
+      }
+      rules.counts.retries++;
+      made++;
+      value = await call.branch({ attempt: call.attempt + made }).run(next);
+    } catch (thrown) {
+      error = thrown;
+      waitMs = rules.next(call, error, made + 1, waited, endsAt);
+      continue;
+    }
+    rules.succeeded(made);
+    return to.succeeded(value);
+  }
+  rules.failed(made);
+  return to.failed(error);
+}
+
+/** Whether it is work for a request that is not its caller's first. */
+function isForSecondTry(call: Attempt): boolean {
+  const request = call instanceof Call && call.side === 'server' ? call : currentCall();
+  return request !== undefined && Number(request.header(ATTEMPT_HEADER)) > 1;
+}
+
+function checkedBudgets(budgets: readonly RetryBudget[]): readonly RetryBudget[] {
+  checkList(budgets, 'retry budgets', 'budgets, such as [retryBudget(), tokenThrottle()]');
+  for (const budget of budgets)
+    checkMethods(budget, BUDGET_METHODS, 'retry budgets, one of them', 'Give retryBudget(), tokenThrottle(), or [] for none');
+  return budgets;
+}
+
+const BUDGET_METHODS: readonly (keyof RetryBudget)[] = ['began', 'succeeded', 'failed', 'allows', 'spend'];
+const WAITED_FOR: TimerOptions = Object.freeze({ ref: true });

@@ -1,3 +1,4 @@
+import type { InForce } from './in-force.js';
 import { compose, named, traitsOf } from './wrapper.js';
 import type { Handler, Wrapper } from './wrapper.js';
 
@@ -103,14 +104,19 @@ export class Stack {
     return this.#entries.filter(({ isStep }) => isStep).map(({ name }) => name);
   }
 
+  /** What is in force, each under its name, the outermost first. */
+  get inForce(): readonly InForce[] {
+    return this.#entries.flatMap(({ name, wrapper }) => (wrapper === undefined ? [] : [{ name, wrapper }]));
+  }
+
   /** The names of what is in force, the outermost first. */
   get names(): readonly string[] {
-    return this.#entries.filter(({ wrapper }) => wrapper !== undefined).map(({ name }) => name);
+    return this.inForce.map(({ name }) => name);
   }
 
   /** What is in force, the outermost first. */
   get wrappers(): readonly Wrapper[] {
-    return this.#entries.flatMap(({ wrapper }) => (wrapper === undefined ? [] : [wrapper]));
+    return this.inForce.map(({ wrapper }) => wrapper);
   }
 
   /** The stack around a handler; later additions do not change what was made. */

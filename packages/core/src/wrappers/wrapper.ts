@@ -21,6 +21,8 @@ export interface WrapperTraits {
   readonly name: string;
   /** Whether it may answer without the handler or run it again: refused on a route whose handler answers natively. */
   readonly replays?: boolean;
+  /** Whether it makes calls fail or wait on purpose, as `chaos` does: said in health details and in `describe()`. */
+  readonly injects?: boolean;
 }
 
 /** Puts a name and traits on a wrapper and gives it back. */

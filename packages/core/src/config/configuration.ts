@@ -1,0 +1,212 @@
+import type { P2cOptions } from '../balancing/p2c.js';
+import type { EjectorOptions } from '../balancing/ejector.js';
+import type { RelativeLatencyOptions } from '../balancing/relative-latency.js';
+import type { CallHeaders } from '../call/call.js';
+import type { ClientOptions } from '../client/service-client.js';
+import type { ActiveCheck } from '../health/active-check.js';
+import type { HttpProbeOptions } from '../health/http-probe.js';
+import type { MonitorOptions } from '../health/monitor.js';
+import type { TcpProbeOptions } from '../health/tcp-probe.js';
+import type { HybridOptions, HybridServiceOptions } from '../hybrid/hybrid.js';
+import type { ResolveOptions } from '../registry/static.js';
+import type { StaticAddress } from '../registry/static-address.js';
+import type { CanaryOptions } from '../selection/canary.js';
+import type { CallField } from '../selection/call-field.js';
+import type { Condition, ConditionValue } from '../selection/condition.js';
+import type { MetadataWanted } from '../selection/by-metadata.js';
+import type { MetadataHealthOptions } from '../selection/metadata-health.js';
+import type { RoutingRule } from '../selection/routing.js';
+import type { TagsWanted } from '../selection/by-tags.js';
+import type { TargetOptions } from '../selection/target.js';
+import type { ServiceOptions } from '../service/service.js';
+import type { DiscoveryOptions } from '../service/service-discovery.js';
+import type { Duration } from '../time/duration.js';
+import type { BackoffOptions, ExponentialOptions } from '../wrappers/backoff.js';
+import type { BulkheadOptions } from '../wrappers/bulkhead.js';
+import type { CircuitBreakerOptions } from '../wrappers/circuit-breaker.js';
+import type { ConcurrencyLimitOptions } from '../wrappers/concurrency-limit.js';
+import type { HedgeOptions } from '../wrappers/hedge.js';
+import type { RateLimitOptions } from '../wrappers/rate-limit.js';
+import type { ReplyCacheOptions } from '../wrappers/reply-cache-options.js';
+import type { RetryOptions } from '../wrappers/retry.js';
+import type { ThrottleOptions } from '../wrappers/throttle.js';
+
+/** What is never in a configuration: it is not JSON, and every part takes it. */
+type Surroundings = 'clock' | 'random' | 'logger';
+
+/** What may stand in a configuration; `docs/configuration.md` has all of it with the defaults. Every section may be left out. */
+export interface Configuration {
+  /** Of the service that this process is. */
+  readonly service?: ServiceConfiguration;
+  /** Where services register and are found: its type alone, or with the options of that registry. Default none. */
+  readonly registry?: string | RegistryConfiguration;
+  /** Of the directory that all clients share. */
+  readonly discovery?: DiscoveryConfiguration;
+  /** Services at addresses that are known. */
+  readonly direct?: DirectConfiguration;
+  /** Of `direct` with the mode `first`. */
+  readonly hybrid?: HybridConfiguration;
+  /** Probes of what the registry lists, by service. */
+  readonly activeHealth?: ActiveHealthConfiguration;
+  /** Rules for the calls of all clients; a rule names its service. */
+  readonly routing?: RoutingConfiguration;
+  /** By service or address; `defaults` are of all. An option of one stands in the place of that of `defaults` as a whole. */
+  readonly clients?: Readonly<Record<string, ClientConfiguration>>;
+  /** The original design's words for `direct.mode` (true is `only`, false is `off`) and `direct.services`. */
+  readonly direct_mode?: DirectMode | boolean;
+  readonly services?: Services;
+}
+
+/** Services by name: an address, several, or their fields. */
+export type Services = Readonly<Record<string, StaticAddress | readonly StaticAddress[]>>;
+
+/** `off`: the addresses are not used. `only`: these services there, all others in the registry. `first`: there, and in the registry what fails there (`hybrid`). */
+export type DirectMode = 'off' | 'only' | 'first';
+
+export interface ServiceConfiguration extends Omit<
+  Partial<ServiceOptions>,
+  | 'adapter'
+  | 'routes'
+  | 'controllers'
+  | 'resolve'
+  | 'wrappers'
+  | 'rateLimit'
+  | 'concurrencyLimit'
+  | 'limits'
+  | 'errors'
+  | 'observe'
+  | 'registry'
+  | 'health'
+  | 'discovery'
+  | 'clients'
+  | Surroundings
+> {
+  readonly health?: Omit<MonitorOptions, 'checks' | 'authorize' | 'clock'>;
+  readonly rateLimit?: Omit<RateLimitOptions, 'clock' | 'on'>;
+  readonly concurrencyLimit?: boolean | Omit<ConcurrencyLimitOptions, 'clock' | 'random' | 'on'>;
+}
+
+export interface RegistryConfiguration {
+  /** `memory`, `file` or `static`; another word for `@ferrule/<type>`; or a package that exports `createRegistry`, by its name or from `./`. */
+  readonly type: string;
+  /** The options of that registry. */
+  readonly [option: string]: unknown;
+}
+
+export interface StoreConfiguration {
+  /** `file`, another word for `@ferrule/<type>`, or a package that exports `createSnapshotStore`. */
+  readonly type: string;
+  readonly [option: string]: unknown;
+}
+
+export interface DiscoveryConfiguration extends Omit<DiscoveryOptions, 'store' | 'accept'> {
+  readonly store?: string | StoreConfiguration;
+}
+
+export interface DirectConfiguration {
+  readonly services?: Services;
+  /** Default `only`. */
+  readonly mode?: DirectMode | boolean;
+  readonly resolve?: boolean | Omit<ResolveOptions, 'resolver'>;
+}
+
+export interface HybridConfiguration extends Pick<HybridOptions, 'interval' | 'history' | 'concurrency'>, Omit<HybridServiceOptions, 'check'> {
+  readonly check?: false | Partial<CheckConfiguration>;
+  readonly services?: Readonly<Record<string, Omit<HybridServiceOptions, 'check'> & { readonly check?: false | Partial<CheckConfiguration> }>>;
+}
+
+export interface CheckConfiguration extends Omit<ActiveCheck, 'probe'> {
+  /** Default `tcp`. */
+  readonly probe?: 'tcp' | ProbeConfiguration;
+}
+
+export type ProbeConfiguration =
+  | ({ readonly type: 'tcp' } & TcpProbeOptions)
+  | ({ readonly type: 'http'; readonly path: string; readonly status?: number | readonly number[] } & Omit<HttpProbeOptions, 'status' | 'body'>);
+
+export interface ActiveHealthConfiguration {
+  readonly services: Readonly<Record<string, CheckConfiguration>>;
+  readonly concurrency?: number;
+}
+
+export type RoutingConfiguration = readonly RuleConfiguration[] | { readonly rules: readonly RuleConfiguration[]; readonly stableKey?: CallField };
+
+/** A rule in our words, or in those of the original design. */
+export type RuleConfiguration =
+  | (Omit<RoutingRule, 'target' | 'match' | 'stableKey'> & {
+      readonly target: TargetOptions;
+      readonly match?: readonly ConditionConfiguration[];
+      readonly stableKey?: CallField;
+    })
+  | OriginalRule;
+
+export type ConditionConfiguration = Condition & { readonly value?: ConditionValue | readonly ConditionValue[] };
+
+export interface OriginalRule {
+  readonly name?: string;
+  readonly service?: string;
+  readonly weight?: number;
+  readonly priority?: number;
+  /** All have to hold. `field` is a name of the metadata that travels with calls, or `header.x-env`, `query.x`, `param.x`, `principal.x`. */
+  readonly conditions?: readonly OriginalCondition[];
+  /** What the instances' metadata has to say. Default: all instances. */
+  readonly metadata?: Readonly<Record<string, string>>;
+}
+
+export interface OriginalCondition {
+  readonly field: string;
+  readonly operator: 'equals' | 'not_equals' | 'contains' | 'in';
+  readonly value: ConditionValue | readonly ConditionValue[];
+}
+
+export type BalancerLoad =
+  | 'relative-latency'
+  | 'peak-ewma'
+  | 'least-pending'
+  | ({ readonly type: 'relative-latency' } & RelativeLatencyOptions)
+  | { readonly type: 'peak-ewma'; readonly decay?: Duration }
+  | { readonly type: 'least-pending'; readonly count?: 'waiting' | 'open' };
+
+export type BalancerName = 'p2c' | 'round-robin' | 'random' | 'weighted';
+
+export type BalancerConfiguration =
+  | BalancerName
+  | ({ readonly type: 'p2c'; readonly load?: BalancerLoad } & Omit<P2cOptions, 'load' | 'random'>)
+  | { readonly type: Exclude<BalancerName, 'p2c'> };
+
+export type BackoffConfiguration =
+  | ({ readonly type: 'full-jitter' | 'linear' | 'decorrelated' } & BackoffOptions)
+  | ({ readonly type: 'exponential' } & ExponentialOptions)
+  | { readonly type: 'fixed'; readonly delay: Duration };
+
+export type FilterConfiguration =
+  | { readonly version: string | CallField }
+  | { readonly tags: readonly string[] | TagsWanted | CallField }
+  | { readonly metadata: Omit<MetadataWanted, 'predicate' | 'from'> & { readonly from?: CallField } };
+
+export interface ClientConfiguration extends Pick<ClientOptions, 'timeout' | 'attemptTimeout' | 'zone' | 'pool'> {
+  readonly retry?:
+    | boolean
+    | (Pick<RetryOptions, 'retries' | 'immediate' | 'maxElapsed' | 'maxRetryAfter' | 'stormGuard'> & { readonly backoff?: BackoffConfiguration });
+  readonly circuitBreaker?:
+    | boolean
+    | (Omit<CircuitBreakerOptions, 'verdict' | 'restore' | 'on' | 'clock' | 'random' | 'per'> & { readonly per?: 'service' | 'operation' });
+  readonly bulkhead?: number | Omit<BulkheadOptions, 'clock' | 'on'>;
+  readonly rateLimit?: Omit<RateLimitOptions, 'clock' | 'on'>;
+  readonly concurrencyLimit?: boolean | Omit<ConcurrencyLimitOptions, 'clock' | 'random' | 'on'>;
+  readonly replyCache?: boolean | Omit<ReplyCacheOptions, 'identity' | 'key' | 'clock' | 'on'>;
+  readonly hedge?: boolean | Omit<HedgeOptions, 'budgets' | 'eligible' | 'when' | 'elsewhere' | 'clock' | 'on'>;
+  readonly throttle?: boolean | Omit<ThrottleOptions, 'clock' | 'random' | 'on'>;
+  readonly headers?: CallHeaders;
+  readonly balancer?: BalancerConfiguration;
+  readonly ejector?: false | EjectorOptions;
+  readonly filters?: readonly FilterConfiguration[];
+  readonly routing?: RoutingConfiguration;
+  readonly canary?: Omit<CanaryOptions, 'by' | 'canary' | 'stable' | 'random'> & {
+    readonly by: CallField;
+    readonly canary: TargetOptions;
+    readonly stable?: TargetOptions;
+  };
+  readonly metadataHealth?: boolean | Omit<MetadataHealthOptions, 'clock'>;
+  readonly telemetry?: false | { readonly span?: boolean };
+}

@@ -1,0 +1,18 @@
+import type { ActiveCheck } from '../health/active-check.js';
+import { httpProbe } from '../health/http-probe.js';
+import type { Probe } from '../health/probe.js';
+import { tcpProbe } from '../health/tcp-probe.js';
+import { withoutType } from './client-options.js';
+import type { CheckConfiguration, ProbeConfiguration } from './configuration.js';
+
+/** @throws TypeError for what a probe refuses */
+export function checkOf({ probe = 'tcp', ...rest }: Partial<CheckConfiguration>): ActiveCheck {
+  return { ...rest, probe: probeOf(probe) };
+}
+
+function probeOf(config: 'tcp' | ProbeConfiguration): Probe {
+  if (config === 'tcp') return tcpProbe();
+  if (config.type === 'tcp') return tcpProbe(withoutType(config));
+  const { path, ...options } = withoutType(config);
+  return httpProbe(path, options);
+}

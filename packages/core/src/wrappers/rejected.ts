@@ -1,0 +1,1 @@
+export { rejected } from '../call/rejected.js';

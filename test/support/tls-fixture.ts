@@ -1,0 +1,21 @@
+/**
+ * A key that is no secret, and its self-signed certificate for users.test and other.test, from 2020 to 2120. Made by `openssl ca -selfsign`
+ * with `subjectAltName=DNS:users.test,DNS:other.test`.
+ */
+export const key = `-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg1uOudBGHFV8mxAyl
+AGOQ+ipcaHKa+VtaLzwZxzvFmImhRANCAAQbVp9XdEz9KNL8xBVcBv6NSvUHkD3C
+0TKz7bL12CBzqh8WgtpI9I7+8Ps6YpN8FmvEXiM1XXNlzYGPhHKA6HA5
+-----END PRIVATE KEY-----
+`;
+export const cert = `-----BEGIN CERTIFICATE-----
+MIIBcDCCARagAwIBAgIBATAKBggqhkjOPQQDAjAVMRMwEQYDVQQDDAp1c2Vycy50
+ZXN0MCAXDTIwMDEwMTAwMDAwMFoYDzIxMjAwMTAxMDAwMDAwWjAVMRMwEQYDVQQD
+DAp1c2Vycy50ZXN0MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEG1afV3RM/SjS
+/MQVXAb+jUr1B5A9wtEys+2y9dggc6ofFoLaSPSO/vD7OmKTfBZrxF4jNV1zZc2B
+j4RygOhwOaNVMFMwDwYDVR0TAQH/BAUwAwEB/zAhBgNVHREEGjAYggp1c2Vycy50
+ZXN0ggpvdGhlci50ZXN0MB0GA1UdDgQWBBSIbQoq3LroiOlV5fhPLB4CJueGGDAK
+BggqhkjOPQQDAgNIADBFAiBYNhUfkd+cvJZHLbtHow7WNN5H7nvJ5Aas522lMZXY
+5gIhAJJzw+sPH7PYsaXPYMG5Tl4Y+6U3AgbQBWTpBOdQQu/D
+-----END CERTIFICATE-----
+`;
