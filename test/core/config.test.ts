@@ -310,6 +310,17 @@ describe('loadConfig', () => {
         { clients: { a: { balancer: { type: 'p2' }, retry: { backoff: { type: 'fixed' } } } } },
         ['clients.a.balancer.type', 'clients.a.retry.backoff.delay'],
       ],
+      [
+        'jitter that is none, and a step where there are none',
+        {
+          clients: {
+            a: { retry: { backoff: { type: 'linear', step: '2s', jitter: 'some' }, replayLimit: -1 } },
+            b: { retry: { backoff: { type: 'exponential', step: '2s', jitter: 1.5 } } },
+            c: { retry: { backoff: { type: 'fixed', delay: '5s', jitter: 0.2 }, replayLimit: 0 } },
+          },
+        },
+        ['clients.a.retry.backoff.jitter', 'clients.a.retry.replayLimit', 'clients.b.retry.backoff.step', 'clients.b.retry.backoff.jitter'],
+      ],
     ];
     for (const [name, given, paths] of CASES) {
       it(name, async () => expect([...(await pathsOf(given))].sort()).to.deep.equal([...paths].sort()));

@@ -61,4 +61,17 @@ describe('the system clock', () => {
     });
     expect(systemClock.now()).to.be.at.least(before);
   });
+
+  it('has recent readings that do not go back, and are no more than a turn and 10 ms behind', async () => {
+    let last = systemClock.recent!();
+    for (let turn = 0; turn < 5; turn++) {
+      await new Promise((resolve) => setTimeout(resolve, 12));
+      const recent = systemClock.recent!();
+      expect(recent).to.be.at.least(last);
+      expect(recent).to.be.at.most(systemClock.now());
+      last = recent;
+    }
+    // However late the timers of a busy machine are, it moves on.
+    while (systemClock.recent!() === last) await new Promise((resolve) => setTimeout(resolve, 12));
+  });
 });

@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events';
 import { PassThrough } from 'node:stream';
 import { expect } from 'chai';
 import { Call, ServiceError, bulkhead, circuitBreaker, detached, fallback, guard, guardAttempt, rateLimit, retry, timeout } from '@ferrule/core';
@@ -245,6 +246,35 @@ describe('a stack of policies', () => {
     ).to.equal(true);
     await clock.advance(10_000);
     expect(clock.pending, 'timers of the clock').to.equal(0);
+  });
+
+  it('leaves no timer, handle or listener of Node behind over 10,000 calls on the real clock, and lets go of the process', async () => {
+    const active = (): string[] => process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout' || kind === 'Immediate');
+    await Promise.resolve(); // mocha's own timer is made when the test has given its promise
+    const before = active();
+    const warned: unknown[] = [];
+    const warn = (warning: unknown): void => void warned.push(warning);
+    process.on('warning', warn);
+    let signals = 0;
+    const work = guardAttempt(
+      async (attempt, number: number) => {
+        if (number % 10 === 0) signals += getEventListeners(attempt.signal, 'abort').length;
+        if (number % 7 === 0 && attempt.attempt === 1) throw away;
+        return number;
+      },
+      timeout({ limit: '5s', scope: 'total' }),
+      retry({ budgets: [] }),
+      circuitBreaker({ threshold: 1 }),
+      timeout('1s'),
+    );
+    await runInContext(request(), async () => {
+      for (let call = 0; call < 5000; call++) await work(call);
+    });
+    await Promise.all(Array.from({ length: 5000 }, (_, number) => work(number)));
+    // What holds the process is let go of with the next tick of the clock; a busy machine may be late.
+    for (let turn = 0; turn < 200 && active().length > before.length; turn++) await new Promise((resolve) => setTimeout(resolve, 10));
+    process.off('warning', warn);
+    expect({ active: active(), warned, signals }).to.deep.equal({ active: before, warned: [], signals: 0 });
   });
 
   it('adds no listener to a signal that lives longer than the calls, and none to the process', async () => {

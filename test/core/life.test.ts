@@ -96,6 +96,39 @@ describe('Life', () => {
     expect(life.signal).to.equal(signal);
   });
 
+  it('tells all who wait for the end, in the order in which they came, whatever else it was asked', () => {
+    for (const between of [
+      () => {},
+      (life: Life) => void life.signal,
+      (life: Life) => void life.onAbort(() => {}),
+      (life: Life) => life.onAnswered(() => {}),
+      (life: Life) => [new Life(life), new Life(life)].forEach((branch) => branch.end(done)),
+    ]) {
+      const life = new Life();
+      const heard: number[] = [];
+      life.onEnd(() => heard.push(1));
+      between(life);
+      life.onEnd(() => heard.push(2));
+      life.onEnd(() => life.onEnd(() => heard.push(4)));
+      life.onEnd(() => heard.push(3));
+      life.end(done);
+      expect(heard).to.have.members([1, 2, 3, 4]);
+      expect(heard[0]).to.equal(1);
+    }
+  });
+
+  it('a life that waits for its end is aborted like any other', () => {
+    const life = new Life();
+    life.onEnd(() => {});
+    expect([life.aborted, life.reason]).to.deep.equal([false, undefined]);
+    const branches = [new Life(life), new Life(life), new Life(life)];
+    branches[0]!.end(done);
+    life.abort('why');
+    expect([life.aborted, ...branches.map(({ aborted }) => aborted)]).to.deep.equal([true, false, true, true]);
+    const late = new Life(life);
+    expect([late.aborted, late.reason]).to.deep.equal([true, 'why']);
+  });
+
   it('ends a random tree exactly when the last of it has ended, whatever the order', () => {
     fc.assert(
       fc.property(fc.array(fc.nat(), { minLength: 1, maxLength: 40 }), fc.infiniteStream(fc.nat()), (parents, order) => {

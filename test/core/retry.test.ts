@@ -1,8 +1,22 @@
 import { expect } from 'chai';
 import { fc } from '../support/fast-check.js';
-import { Call, Reply, ServiceError, backoff, guard, guardAttempt, retry, retryBudget, timeout, tokenThrottle } from '@ferrule/core';
+import {
+  Call,
+  RemoteError,
+  Reply,
+  ServiceError,
+  backoff,
+  circuitBreaker,
+  currentCall,
+  guard,
+  guardAttempt,
+  retry,
+  retryBudget,
+  timeout,
+  tokenThrottle,
+} from '@ferrule/core';
 import type { RetryBudget, RetryEvent, RetryOptions, Wrapper } from '@ferrule/core';
-import { failedItself, refusal, traitsOf } from '@ferrule/core/adapter';
+import { failedItself, refusal, runInContext, traitsOf } from '@ferrule/core/adapter';
 import { manualClock, seededRandom } from '@ferrule/testing';
 
 const operation = (method: string, idempotent: boolean) => ({ service: 'orders', name: `${method} /orders`, method, path: '/orders', idempotent });
@@ -222,6 +236,209 @@ describe('retry', () => {
     expect(attempts).to.deep.equal([1]);
   });
 
+  for (const [what, maxElapsed, startsAt] of [
+    ['none begins later', 60, [0, 10, 30]],
+    ['nor at that very moment', 30, [0, 10]],
+    ['though none may be left at all', 5, [0]],
+  ] as const) {
+    it(`${maxElapsed} ms for all attempts together: ${what}`, async () => {
+      const clock = manualClock({ now: 7 });
+      const starts: number[] = [];
+      const done = retry({ clock, retries: 9, maxElapsed, immediate: false, backoff: backoff.exponential({ base: 10, cap: 1000 }), budgets: [] })(
+        async () => {
+          starts.push(clock.now() - 7);
+          throw unavailable();
+        },
+      )(read()).catch(() => {});
+      await clock.advance(2000);
+      await done;
+      expect(starts).to.deep.equal(startsAt);
+    });
+  }
+
+  it('waits as a backoff of your own says, and not at all when that is no time', async () => {
+    for (const [gives, startsAt] of [
+      [7, [0, 7]],
+      [Number.NaN, [0, 0]],
+      [-5, [0, 0]],
+    ] as const) {
+      const clock = manualClock();
+      const starts: number[] = [];
+      const done = retry({ clock, retries: 1, immediate: false, backoff: () => gives })(async () => {
+        starts.push(clock.now());
+        throw unavailable();
+      })(read()).catch(() => {});
+      await clock.advance(100);
+      await done;
+      expect(starts).to.deep.equal(startsAt);
+    }
+  });
+
+  it('whatever throws of what the application gave it, the caller gets what came of the call, also through a timeout around it', async () => {
+    const broken = (): never => {
+      throw new Error('a bug');
+    };
+    const fine: RetryBudget = { began() {}, succeeded() {}, failed() {}, allows: () => true, spend() {} };
+    const error = unavailable();
+    for (const options of [
+      ...(['began', 'succeeded', 'failed', 'allows', 'spend'] as const).map((method) => ({ budgets: [{ ...fine, [method]: broken }] })),
+      { backoff: broken, immediate: false },
+      { elsewhere: broken },
+      { random: broken, immediate: false, backoff: backoff.fullJitter() },
+    ] satisfies RetryOptions[]) {
+      const clock = manualClock();
+      const policies = [timeout({ limit: '1m', clock }), retry({ clock, ...quick, ...options })] as const;
+      expect(await guard(async () => 'fine', ...policies)()).to.equal('fine');
+      const failing = guard(() => Promise.reject(new ServiceError('UNAVAILABLE', 'away', { retryAfterMs: 0, cause: error })), ...policies);
+      expect(await failing().catch((thrown: ServiceError) => thrown.cause)).to.equal(error);
+    }
+  });
+
+  it('a `when` that throws forbids, and the caller gets the error of the call', async () => {
+    const error = unavailable();
+    const { next, attempts } = upstream(error);
+    const broken = (): never => {
+      throw new Error('a bug in when');
+    };
+    expect(await retry({ ...quick, when: broken })(next)(read()).catch((thrown: unknown) => thrown)).to.equal(error);
+    expect(attempts).to.deep.equal([1]);
+  });
+
+  describe('asked by the other side', () => {
+    const answered = (headers: Record<string, string>): RemoteError =>
+      new RemoteError('UNAVAILABLE', 'away', { status: 503, service: 'orders', reply: new Reply(503, undefined, headers) });
+
+    for (const [what, headers, startsAt] of [
+      ['x-retry: no', { 'x-retry': 'no' }, [0]],
+      ['x-retry: NO', { 'x-retry': ' NO ' }, [0]],
+      ['another x-retry says nothing', { 'x-retry': 'yes' }, [0, 12.5]],
+      ['a pushback of 300 ms is waited for instead of the backoff', { 'grpc-retry-pushback-ms': '300' }, [0, 300]],
+      ['a pushback of nothing is no wait', { 'grpc-retry-pushback-ms': '0' }, [0, 0]],
+      ['a pushback longer than maxRetryAfter is cut to it', { 'grpc-retry-pushback-ms': '86400000' }, [0, 1000]],
+      ['a negative pushback forbids', { 'grpc-retry-pushback-ms': '-1' }, [0]],
+      ['a pushback that is no number forbids', { 'grpc-retry-pushback-ms': 'soon' }, [0]],
+    ] as const) {
+      it(what, async () => {
+        const clock = manualClock();
+        const starts: number[] = [];
+        const heard: RetryEvent[] = [];
+        const policy = retry({
+          clock,
+          retries: 1,
+          immediate: false,
+          random: () => 0.5,
+          maxRetryAfter: '1s',
+          when: () => true, // what the application thinks does not matter
+          on: (event) => void heard.push(event),
+        });
+        const done = policy(async () => {
+          starts.push(clock.now());
+          throw answered(headers);
+        })(read()).catch(() => {});
+        await clock.advance(2000);
+        await done;
+        expect(starts).to.deep.equal(startsAt);
+        expect(heard.map(({ kind, by }) => by ?? kind)).to.deep.equal(startsAt.length === 1 ? ['pushback'] : ['retry']);
+        expect(policy.stats().forbidden).to.equal(startsAt.length === 1 ? 1 : 0);
+      });
+    }
+  });
+
+  describe('with a storm guard', () => {
+    const inbound = (headers: Record<string, string>): Call => new Call({ side: 'server', operation: operation('GET', true), headers });
+    for (const [what, headers, tries] of [
+      ['tries again for a first try', { 'x-attempt-count': '1' }, 3],
+      ['tries again for a caller who does not say', {}, 3],
+      ['does not for a second', { 'x-attempt-count': '2' }, 1],
+      ['tries again for one who says nonsense', { 'x-attempt-count': 'many' }, 3],
+    ] as const) {
+      it(`${what}, in what is called for the request and around its handler`, async () => {
+        for (const where of ['called', 'handler'] as const) {
+          let attempts = 0;
+          const heard: unknown[] = [];
+          const options = { ...quick, stormGuard: true, on: ({ kind, by }: RetryEvent) => void heard.push(by ?? kind) };
+          const fails = (): Promise<never> => (attempts++, Promise.reject(unavailable()));
+          const request = inbound(headers);
+          if (where === 'called') await runInContext(request, () => guard(fails, retry(options))()).catch(() => {});
+          else await retry(options)(fails)(request).catch(() => {});
+          expect(attempts, where).to.equal(tries);
+          expect(heard).to.deep.equal(tries === 1 ? ['storm-guard'] : ['retry', 'retry']);
+        }
+      });
+    }
+
+    it('is off unless asked for', async () => {
+      const { next, attempts } = upstream(unavailable());
+      await runInContext(inbound({ 'x-attempt-count': '2' }), () => retry(quick)(next)(read()));
+      expect(attempts).to.deep.equal([1, 2]);
+    });
+  });
+
+  it('counts calls by how they ended, and attempts', async () => {
+    const policy = retry({ ...quick, budgets: [] });
+    const run = async (...errors: unknown[]): Promise<void> => void (await policy(upstream(...errors).next)(read()).catch(() => {}));
+    await run();
+    await run();
+    await run(unavailable());
+    await run(unavailable(), unavailable());
+    await run(unavailable(), unavailable(), unavailable());
+    await run(new ServiceError('NOT_FOUND', 'none'));
+    expect(policy.stats()).to.deep.equal({
+      succeededFirst: 2,
+      succeededAfterRetry: 2,
+      failedFirst: 1,
+      failedAfterRetry: 1,
+      retries: 5,
+      forbidden: 0,
+    });
+  });
+
+  it('counts no retry that was given up before it began', async () => {
+    const clock = manualClock();
+    const policy = retry({ clock });
+    const call = read();
+    const failed = policy(upstream(unavailable({ retryAfterMs: 1000 })).next)(call).catch(() => {});
+    await clock.advance(10);
+    call.abort(new Error('gone'));
+    await failed;
+    expect(policy.stats()).to.include({ failedFirst: 1, failedAfterRetry: 0, retries: 0 });
+  });
+
+  it('makes every attempt in the context of its own request, also after a timeout, whose timer has that of another', async () => {
+    const clock = manualClock();
+    const seen = new Map<string, unknown[]>();
+    const work = guardAttempt(
+      (attempt, name: string) => {
+        seen.set(name, [...(seen.get(name) ?? []), currentCall()]);
+        return attempt.attempt === 3 ? Promise.resolve(name) : new Promise<string>(() => {});
+      },
+      retry({ clock, budgets: [] }),
+      timeout({ limit: 50, clock }),
+    );
+    const requests = ['a', 'b', 'c'].map((name) => ({ name, request: new Call({ side: 'server', operation: operation('GET', true) }) }));
+    const results = Promise.all(requests.map(({ name, request }) => runInContext(request, () => work(name))));
+    await clock.advance(1000);
+    expect(await results).to.deep.equal(['a', 'b', 'c']);
+    for (const { name, request } of requests) expect(seen.get(name)).to.deep.equal([request, request, request]);
+  });
+
+  it('a failure that nobody waits for is an unhandled rejection, as of any promise', async () => {
+    const unhandled: unknown[] = [];
+    const before = process.listeners('unhandledRejection');
+    process.removeAllListeners('unhandledRejection');
+    process.on('unhandledRejection', (reason) => unhandled.push(reason));
+    try {
+      const error = new ServiceError('NOT_FOUND', 'none');
+      const fails = (): Promise<never> => Promise.reject(error);
+      for (const policies of [[], [retry()], [circuitBreaker()], [retry(), circuitBreaker(), timeout('1s')]]) void guard(fails, ...policies)();
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      expect(unhandled).to.deep.equal([error, error, error, error]);
+    } finally {
+      process.removeAllListeners('unhandledRejection');
+      for (const listener of before) process.on('unhandledRejection', listener);
+    }
+  });
+
   it('cancelled while it waits, rejects with the reason at once and leaves nothing behind', async () => {
     const clock = manualClock();
     const call = read();
@@ -397,6 +614,10 @@ describe('retry', () => {
     [{ budgets: 'none' }, 'retry budgets'],
     [{ when: true }, 'retry when: true is no function'],
     [{ attempts: 3 }, 'retry: there is no option "attempts". It takes retries,'],
+    [{ maxElapsed: 0 }, 'retry maxElapsed: 0 is no time at all'],
+    [{ stormGuard: 1 }, 'retry stormGuard: 1 is neither true nor false'],
+    [{ random: 0.5 }, 'retry random: 0.5 is no function'],
+    [{ budgets: [{ allows: () => true }] }, 'retry budgets, one of them: { allows } has no began()'],
   ] as const) {
     it(`refuses at construction: ${message}`, () => {
       expect(() => retry(options as RetryOptions)).to.throw(TypeError, message);

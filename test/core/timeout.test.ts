@@ -1,4 +1,6 @@
 import { PassThrough } from 'node:stream';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { expect } from 'chai';
 import { Call, Reply, ServiceError, guardAttempt, timeout } from '@ferrule/core';
 import type { Attempt } from '@ferrule/core';
@@ -7,6 +9,11 @@ import { manualClock } from '@ferrule/testing';
 
 const OPERATION = { service: 'orders', name: 'GET /orders/:id', method: 'GET', path: '/orders/:id', idempotent: true };
 const callWith = (deadline?: number): Call => new Call({ side: 'client', operation: OPERATION, deadline });
+
+function collectGarbage(): void {
+  setFlagsFromString('--expose-gc');
+  (runInNewContext('gc') as () => void)();
+}
 
 /** Work that settles when it is told to. */
 function pendingWork<T>(): {
@@ -202,6 +209,50 @@ describe('timeout', () => {
     const failed = failureOf(limited());
     await clock.advance(40);
     expect((await failed).message).to.equal('work: not done within 40 ms (attempt)');
+  });
+
+  it('counts what it ended, and what had no time to begin with', async () => {
+    const clock = manualClock({ now: 1000 });
+    const policy = timeout({ limit: 50, clock });
+    await policy(async () => 'done')(callWith());
+    await failureOf(policy(async () => 'done')(callWith(1000)));
+    const failed = [1, 2].map(() => failureOf(policy(() => new Promise(() => {}))(callWith())));
+    await failureOf(policy(() => Promise.reject(new Error('failed')))(callWith()));
+    await clock.advance(50);
+    await Promise.all(failed);
+    expect(policy.stats()).to.deep.equal({ timedOut: 3 });
+  });
+
+  it('gives no call what is of another: a late result of one that timed out is dropped, whoever waits in its stead', async () => {
+    const clock = manualClock();
+    const policy = timeout({ limit: 50, clock });
+    const [slow, next] = [pendingWork<string>(), pendingWork<string>()];
+    const failed = failureOf(policy(slow.next)(callWith()));
+    await clock.advance(50);
+    await failed;
+    const result = policy(next.next)(callWith());
+    slow.resolve('late');
+    await clock.advance(0);
+    const third = policy(async () => 'third')(callWith());
+    next.resolve('its own');
+    expect(await Promise.all([result, third])).to.deep.equal(['its own', 'third']);
+    expect(slow.attempt().aborted).to.equal(true);
+    expect(next.attempt().aborted).to.equal(false);
+  });
+
+  it('holds on to nothing of calls that are over', async () => {
+    const policy = timeout({ limit: '1m', clock: manualClock() });
+    const run = async (): Promise<WeakRef<object>[]> => {
+      const held = [{ is: 'result' }, new Error('failure'), callWith()] as const;
+      await policy(async () => held[0])(held[2]);
+      await failureOf(policy(() => Promise.reject(held[1]))(held[2]));
+      return held.map((one) => new WeakRef<object>(one));
+    };
+    const refs = await run();
+    await policy(async () => 'another')(callWith()); // whose promise takes the place of the last one of those
+    await new Promise((resolve) => setImmediate(resolve));
+    collectGarbage();
+    expect(refs.map((ref) => ref.deref() === undefined)).to.deep.equal([true, true, true]);
   });
 
   it('makes no AbortController for work that does not ask for its signal', async () => {

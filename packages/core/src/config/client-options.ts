@@ -74,7 +74,7 @@ function retryOf({ backoff: waits, ...rest }: Exclude<NonNullable<ClientConfigur
 function backoffOf(config: BackoffConfiguration): Backoff {
   switch (config.type) {
     case 'fixed':
-      return backoff.fixed(config.delay);
+      return backoff.fixed(config.delay, config.jitter === undefined ? {} : { jitter: config.jitter });
     case 'exponential':
       return backoff.exponential(withoutType(config));
     case 'linear':

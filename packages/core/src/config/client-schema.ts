@@ -1,6 +1,7 @@
 import type { EjectorOptions } from '../balancing/ejector.js';
 import type { RelativeLatencyOptions } from '../balancing/relative-latency.js';
 import type { PoolOptions } from '../client/pool-options.js';
+import type { OutboundRetryOptions } from '../client/repeatable.js';
 import type { ClientOptions } from '../client/service-client.js';
 import { CODES } from '../errors/codes.js';
 import type { MetadataWanted } from '../selection/by-metadata.js';
@@ -10,6 +11,7 @@ import type { MetadataHealthOptions } from '../selection/metadata-health.js';
 import type { RoutingOptions, RoutingRule } from '../selection/routing.js';
 import type { TargetOptions } from '../selection/target.js';
 import type { Duration } from '../time/duration.js';
+import type { ExponentialOptions, FixedOptions, LinearOptions } from '../wrappers/backoff.js';
 import type { BulkheadOptions } from '../wrappers/bulkhead.js';
 import type { AdaptiveThresholdOptions } from '../wrappers/circuit-breaker-adaptive.js';
 import type { CircuitBreakerOptions } from '../wrappers/circuit-breaker.js';
@@ -17,12 +19,11 @@ import type { ConcurrencyLimitOptions } from '../wrappers/concurrency-limit.js';
 import type { HedgeOptions } from '../wrappers/hedge.js';
 import type { RateLimitOptions } from '../wrappers/rate-limit.js';
 import type { ReplyCacheOptions } from '../wrappers/reply-cache-options.js';
-import type { RetryOptions } from '../wrappers/retry.js';
 import type { ThrottleOptions } from '../wrappers/throttle.js';
 import type { BalancerConfiguration, ClientConfiguration, OriginalCondition, OriginalRule } from './configuration.js';
 import { EnvironmentText } from './environment-text.js';
 import { byType, either, list, record, shape, typeOrObject } from './compound-kinds.js';
-import { duration, durationOrFalse, flag, isTree, number, only, oneOf, text, textLike, whole } from './kind.js';
+import { duration, durationOrFalse, flag, isTree, jitter, number, only, oneOf, text, textLike, whole } from './kind.js';
 import type { Kind } from './kind.js';
 
 const texts = list(text, 'a list of texts');
@@ -150,15 +151,10 @@ const balancer = typeOrObject({
 const stepped = shape<{ type: string; base: unknown; cap: unknown }>()({ type: text, base: duration, cap: duration });
 const backoff = byType({
   'full-jitter': stepped,
-  linear: stepped,
   decorrelated: stepped,
-  exponential: shape<{ type: string; base: unknown; cap: unknown; factor: unknown }>()({
-    type: text,
-    base: duration,
-    cap: duration,
-    factor: number(1),
-  }),
-  fixed: shape<{ type: string; delay: unknown }>()({ type: text, delay: duration }, {}, { required: ['delay'] }),
+  linear: shape<LinearOptions & { type: string }>()({ type: text, base: duration, cap: duration, step: duration, jitter }),
+  exponential: shape<ExponentialOptions & { type: string }>()({ type: text, base: duration, cap: duration, factor: number(1), jitter }),
+  fixed: shape<FixedOptions & { type: string; delay: unknown }>()({ type: text, delay: duration, jitter }, {}, { required: ['delay'] }),
 });
 
 const filter: Kind = shape<{ version: unknown; tags: unknown; metadata: unknown }>()({
@@ -218,8 +214,8 @@ export const client: Kind = shape<ClientMembers>()(
     pool: shape<PoolOptions>()({ connections: whole(1), idleTimeout: duration, connectTimeout: duration }),
     retry: either({
       scalar: flag,
-      object: shape<RetryOptions>()(
-        { retries: whole(0), immediate: flag, maxElapsed: duration, maxRetryAfter: duration, stormGuard: flag, backoff },
+      object: shape<OutboundRetryOptions>()(
+        { retries: whole(0), immediate: flag, maxElapsed: duration, maxRetryAfter: duration, stormGuard: flag, replayLimit: whole(0), backoff },
         { budgets: true, when: true, elsewhere: true, on: true, clock: true, random: true },
       ),
     }),

@@ -2,6 +2,7 @@ import type { P2cOptions } from '../balancing/p2c.js';
 import type { EjectorOptions } from '../balancing/ejector.js';
 import type { RelativeLatencyOptions } from '../balancing/relative-latency.js';
 import type { CallHeaders } from '../call/call.js';
+import type { OutboundRetryOptions } from '../client/repeatable.js';
 import type { ClientOptions } from '../client/service-client.js';
 import type { ActiveCheck } from '../health/active-check.js';
 import type { HttpProbeOptions } from '../health/http-probe.js';
@@ -21,14 +22,13 @@ import type { TargetOptions } from '../selection/target.js';
 import type { ServiceOptions } from '../service/service.js';
 import type { DiscoveryOptions } from '../service/service-discovery.js';
 import type { Duration } from '../time/duration.js';
-import type { BackoffOptions, ExponentialOptions } from '../wrappers/backoff.js';
+import type { BackoffOptions, ExponentialOptions, FixedOptions, LinearOptions } from '../wrappers/backoff.js';
 import type { BulkheadOptions } from '../wrappers/bulkhead.js';
 import type { CircuitBreakerOptions } from '../wrappers/circuit-breaker.js';
 import type { ConcurrencyLimitOptions } from '../wrappers/concurrency-limit.js';
 import type { HedgeOptions } from '../wrappers/hedge.js';
 import type { RateLimitOptions } from '../wrappers/rate-limit.js';
 import type { ReplyCacheOptions } from '../wrappers/reply-cache-options.js';
-import type { RetryOptions } from '../wrappers/retry.js';
 import type { ThrottleOptions } from '../wrappers/throttle.js';
 
 /** What is never in a configuration: it is not JSON, and every part takes it. */
@@ -175,9 +175,10 @@ export type BalancerConfiguration =
   | { readonly type: Exclude<BalancerName, 'p2c'> };
 
 export type BackoffConfiguration =
-  | ({ readonly type: 'full-jitter' | 'linear' | 'decorrelated' } & BackoffOptions)
+  | ({ readonly type: 'full-jitter' | 'decorrelated' } & BackoffOptions)
+  | ({ readonly type: 'linear' } & LinearOptions)
   | ({ readonly type: 'exponential' } & ExponentialOptions)
-  | { readonly type: 'fixed'; readonly delay: Duration };
+  | ({ readonly type: 'fixed'; readonly delay: Duration } & FixedOptions);
 
 export type FilterConfiguration =
   | { readonly version: string | CallField }
@@ -187,7 +188,9 @@ export type FilterConfiguration =
 export interface ClientConfiguration extends Pick<ClientOptions, 'timeout' | 'attemptTimeout' | 'zone' | 'pool'> {
   readonly retry?:
     | boolean
-    | (Pick<RetryOptions, 'retries' | 'immediate' | 'maxElapsed' | 'maxRetryAfter' | 'stormGuard'> & { readonly backoff?: BackoffConfiguration });
+    | (Pick<OutboundRetryOptions, 'retries' | 'immediate' | 'maxElapsed' | 'maxRetryAfter' | 'stormGuard' | 'replayLimit'> & {
+        readonly backoff?: BackoffConfiguration;
+      });
   readonly circuitBreaker?:
     | boolean
     | (Omit<CircuitBreakerOptions, 'verdict' | 'restore' | 'on' | 'clock' | 'random' | 'per'> & { readonly per?: 'service' | 'operation' });

@@ -117,3 +117,10 @@ export const durationOrFalse: Kind = scalar(
   (value) => value === false || isDuration(value),
   (given) => (given === 'false' ? false : numberOrText(given)),
 );
+
+/** What chance does to a wait. */
+export const jitter: Kind = scalar(
+  'none, full, equal, or a share from 0 to 1 such as 0.2 for ± 20 %',
+  (value) => ['none', 'full', 'equal'].includes(value as string) || (typeof value === 'number' && value >= 0 && value <= 1),
+  plainValue,
+);

@@ -104,6 +104,8 @@ export class TimerQueue {
   #takeTurns(): void {
     this.#timer = undefined;
     const now = this.#clock.now();
+    const latest = Math.ceil(now + this.delayMs);
+    if (this.#head !== undefined && this.#head.turn > latest) this.#bringForward(latest);
     try {
       for (let head = this.#head; head !== undefined && head.turn <= now; head = this.#head) {
         this.remove(head);
@@ -112,5 +114,10 @@ export class TimerQueue {
     } finally {
       if (this.#head !== undefined && this.#timer === undefined) this.#arm(this.#head.turn - now);
     }
+  }
+
+  /** A clock has gone back, which it should not: nobody waits for more than one delay longer than was said. */
+  #bringForward(latest: number): void {
+    for (let entry = this.#head; entry !== undefined; entry = entry.after) entry.turn = Math.min(entry.turn, latest);
   }
 }

@@ -14,7 +14,7 @@ const ALL_OF_FIRST = 64;
  * which the older one is dropped as a whole. Recording is constant work and allocates nothing but, once, its 1.5 KB; up to 35 minutes.
  *
  * A clock is read for each latency, which costs more than all else here: `wants` says which are worth it, all of the first 64 of a minute,
- * then one in eight.
+ * then one in sixteen.
  */
 export class LatencyHistogram {
   #young: Uint32Array | undefined;
@@ -27,7 +27,7 @@ export class LatencyHistogram {
   /** Whether the call that begins now shall be measured, when nobody else needs its latency. */
   wants(): boolean {
     if (this.#youngCount < ALL_OF_FIRST) return true;
-    this.#passed = (this.#passed + 1) & 7;
+    this.#passed = (this.#passed + 1) & 15;
     return this.#passed === 0;
   }
 

@@ -6,7 +6,7 @@ import { flowOf, handlerOf } from '../call/flow.js';
 import type { Continuation } from '../call/flow.js';
 import { isServiceError } from '../errors/service-error.js';
 import { checkFlag, checkList, checkMethods, checkSurroundings } from '../options/check.js';
-import { systemClock } from '../time/clock.js';
+import { MAX_DELAY_MS, systemClock } from '../time/clock.js';
 import type { Clock, TimerOptions } from '../time/clock.js';
 import type { Duration } from '../time/duration.js';
 import { toMs } from '../time/duration.js';
@@ -23,7 +23,7 @@ import type { Policy } from './wrapper.js';
 export interface RetryOptions {
   /** How often to try again. Default 2: three attempts in all. 0 never does. */
   readonly retries?: number;
-  /** The waits. Default: full jitter from 25 ms, at most 250 ms. */
+  /** The waits. Default: full jitter from 25 ms, at most 250 ms. What is no number, or below 0, is no wait. */
   readonly backoff?: Backoff;
   /** Whether the first retry is made at once: it goes to another endpoint, which has no reason to be waited for. Default true. */
   readonly immediate?: boolean;
@@ -171,15 +171,26 @@ class Rules {
     this.clock = clock;
   }
 
-  /** By index, here and below: an iterator for each call would be a tenth of what the policy allocates. */
+  /**
+   * By index, here and below: an iterator for each call would be a tenth of what the policy allocates. What the application's own parts throw
+   * is dropped, here and below: the caller is owed what came of the call.
+   */
   begin(): void {
     const budgets = this.#budgets;
-    for (let index = 0; index < budgets.length; index++) budgets[index]!.began();
+    try {
+      for (let index = 0; index < budgets.length; index++) budgets[index]!.began();
+    } catch {
+      // See above.
+    }
   }
 
   succeeded(retries: number): void {
     const budgets = this.#budgets;
-    for (let index = 0; index < budgets.length; index++) budgets[index]!.succeeded();
+    try {
+      for (let index = 0; index < budgets.length; index++) budgets[index]!.succeeded();
+    } catch {
+      // See above.
+    }
     if (retries === 0) this.counts.succeededFirst++;
     else this.counts.succeededAfterRetry++;
   }
@@ -194,7 +205,15 @@ class Rules {
    * @param endsAt no attempt may begin later
    */
   next(call: Attempt, error: unknown, tried: number, waitedMs: number, endsAt: number): number | undefined {
-    if (call.aborted || !this.#mayHelp(error, call)) return undefined;
+    try {
+      return this.#next(call, error, tried, waitedMs, endsAt);
+    } catch {
+      return undefined; // see above
+    }
+  }
+
+  #next(call: Attempt, error: unknown, tried: number, waitedMs: number, endsAt: number): number | undefined {
+    if (call.aborted || !this.#when(error, call)) return undefined;
     for (const budget of this.#budgets) budget.failed(error);
     if (tried > this.#retries || !(call.idempotent || isUnprocessed(error, call))) return undefined;
 
@@ -212,14 +231,6 @@ class Rules {
     return delayMs;
   }
 
-  #mayHelp(error: unknown, call: Attempt): boolean {
-    try {
-      return this.#when(error, call);
-    } catch {
-      return false; // the caller is owed the error of the call
-    }
-  }
-
   #forbidden(call: Attempt, error: unknown): RetryEvent['by'] {
     const pushback = pushbackMs(error);
     if (pushback !== undefined && pushback < 0) return 'pushback';
@@ -231,7 +242,7 @@ class Rules {
     const pushback = pushbackMs(error);
     if (pushback !== undefined && pushback >= 0) return Math.min(pushback, this.#maxRetryAfterMs);
     const wait = this.#immediate ? tried - 1 : tried;
-    const own = wait === 0 ? 0 : this.#waits(wait, this.#random, waitedMs);
+    const own = wait === 0 ? 0 : checkedWait(this.#waits(wait, this.#random, waitedMs));
     const asked = isServiceError(error) ? error.retryAfterMs : undefined;
     return asked === undefined || this.#elsewhere?.(call) === true ? own : Math.max(own, Math.min(asked, this.#maxRetryAfterMs));
   }
@@ -329,6 +340,11 @@ async function tryAgain<C extends Attempt, R>(
 function isForSecondTry(call: Attempt): boolean {
   const request = call instanceof Call && call.side === 'server' ? call : currentCall();
   return request !== undefined && Number(request.header(ATTEMPT_HEADER)) > 1;
+}
+
+/** Of a backoff that somebody wrote: what is no time is none. */
+function checkedWait(ms: number): number {
+  return ms >= 0 ? Math.min(ms, MAX_DELAY_MS) : 0;
 }
 
 function checkedBudgets(budgets: readonly RetryBudget[]): readonly RetryBudget[] {
