@@ -34,10 +34,6 @@ async function lead(parent: string, to: string): Promise<void> {
 
 const fileSubject: SnapshotStoreSubject = {
   name: 'file',
-  skips: {
-    'ends with the newest of lists that are saved at once':
-      'of two processes that save at the same moment the later rename stays, until the next list',
-  },
   async open(): Promise<OpenFolder> {
     const parent = await mkdtemp(join(tmpdir(), 'ferrule-test-'));
     await mkdir(join(parent, 'real'));

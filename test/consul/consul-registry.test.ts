@@ -5,12 +5,12 @@ import { consulRegistry } from '@ferrule/consul';
 import type { ConsulRegistryOptions } from '@ferrule/consul';
 import { createService, monitor, silentLogger } from '@ferrule/core';
 import type { Instance, Registry } from '@ferrule/core';
-import { reconnectDelay } from '@ferrule/core/adapter';
 import { expressAdapter } from '@ferrule/express';
 import { manualClock } from '@ferrule/testing';
 import { expect } from 'chai';
 import { agentSays, describeWithConsul, newAgent, wipe } from '../support/consul.js';
 import type { ConsulAgent } from '../support/consul.js';
+import { firstList, rejection, watching } from '../support/watching.js';
 
 const INSTANCE: Instance = { id: 'orders-1', service: 'orders', host: '127.0.0.1', port: 8080 };
 const CHECK = 'service:orders-1';
@@ -307,64 +307,3 @@ describeWithConsul('consulRegistry and an agent that comes and goes', () => {
     });
   }
 });
-
-async function firstList(registry: Registry, service: string): Promise<readonly Instance[]> {
-  for await (const list of registry.watch(service, new AbortController().signal)) return list;
-  throw new Error('no list');
-}
-
-function rejection(promise: Promise<unknown>): Promise<unknown> {
-  return promise.then(
-    () => undefined,
-    (error: unknown) => error,
-  );
-}
-
-/** The lists of a watch; with `again` it is begun anew when it breaks, and `lost` resolves the first time that it does. */
-function watching(registry: Registry, service: string, { again = false } = {}) {
-  const ending = new AbortController();
-  const waiting = new Set<() => void>();
-  let newest: readonly Instance[] | undefined;
-  let failure: unknown;
-  let lose = (): void => {};
-  const lost = new Promise<void>((resolve) => (lose = resolve));
-  const run = (async () => {
-    for (let failures = 0; !ending.signal.aborted;) {
-      try {
-        for await (const list of registry.watch(service, ending.signal)) {
-          newest = list;
-          failures = 0;
-          for (const look of waiting) look();
-        }
-      } catch (error) {
-        lose();
-        newest = undefined;
-        if (!again) {
-          failure = error;
-          for (const look of waiting) look();
-          return;
-        }
-        await new Promise((resolve) => setTimeout(resolve, reconnectDelay(++failures, Math.random)));
-      }
-    }
-  })();
-  return {
-    lost,
-    /** The newest list that fits, as soon as there is one. */
-    until: (fits: (list: readonly Instance[]) => boolean): Promise<readonly Instance[]> =>
-      new Promise((resolve, reject) => {
-        const look = (): void => {
-          if (failure !== undefined) reject(failure);
-          else if (newest !== undefined && fits(newest)) resolve(newest);
-          else return;
-          waiting.delete(look);
-        };
-        waiting.add(look);
-        look();
-      }),
-    async end() {
-      ending.abort();
-      await run;
-    },
-  };
-}

@@ -66,6 +66,19 @@ describe('the file store', () => {
     expect(readdirSync(directory)).to.deep.equal(['orders.list']);
   });
 
+  it('breaks a lock that a process left behind when it died, after half a second, and leaves none', async () => {
+    const { save, load, clock, directory } = scene();
+    await save([instance('1')]);
+    writeFileSync(join(directory, 'orders.list.lock'), '');
+    const saving = save([instance('2')], NOW + 1);
+    let saved = false;
+    void saving.then(() => (saved = true));
+    while (!saved) await clock.advance(5);
+    expect(clock.now()).to.be.at.least(500);
+    expect((await load())!.instances.map(({ id }) => id)).to.deep.equal(['2']);
+    expect(readdirSync(directory)).to.deep.equal(['orders.list']);
+  });
+
   it('keeps each service in one file, whose name leaves the directory never', async () => {
     const { save, load, directory } = scene();
     const names = ['Orders', 'orders', '../orders', '..', 'a/b', 'x'.repeat(200), 'nul\\', '%2e'];

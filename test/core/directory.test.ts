@@ -195,6 +195,21 @@ describe('a directory whose registry fails', () => {
     }
   });
 
+  it('takes a promise of lists, as an async function gives, and a rejection of it as a failure', async () => {
+    const clock = manualClock();
+    const lists = (async function* () {
+      yield [instance('1')];
+      await new Promise(() => {});
+    })();
+    const answers = [Promise.reject(new Error('not yet')), Promise.resolve(lists)];
+    const discovery = { watch: () => answers.shift(), services: async () => [] } as unknown as Discovery;
+    const directory = createDirectory({ discovery, clock, random: () => 0.5 });
+    expect(await directory.ready('orders')).to.include({ state: 'failed' });
+    await clock.advance(500);
+    expect(idsOf(directory.lookup('orders'))).to.equal('1');
+    await directory[Symbol.asyncDispose]();
+  });
+
   it('begins with the first wait again after a watch that lasted, not after one that broke right behind its list', async () => {
     const { directory, watches, failing, clock, last, settle } = scene({ random: () => 1 });
     failing.error = new Error('down');

@@ -452,6 +452,24 @@ describe('client', () => {
       expect(getEventListeners(unused.signal, 'abort')).to.have.length(0);
     });
 
+    it('may be shared by any number of calls: Node is given no reason to warn of a leak', async () => {
+      const up = await upstream();
+      up.otherwise(answers.hang());
+      const orders = clientOf(up.origin);
+      const controller = new AbortController();
+      const warned: Error[] = [];
+      const warn = (warning: Error): void => void warned.push(warning);
+      process.on('warning', warn);
+      const failing = Array.from({ length: 50 }, () => failureOf(orders.get('/', { signal: controller.signal })));
+      await up.received(50);
+      expect(getEventListeners(controller.signal, 'abort')).to.have.length(1);
+      controller.abort(new Error('enough'));
+      for (const failure of await Promise.all(failing)) expect(failure).to.include({ code: 'CANCELLED' });
+      process.off('warning', warn);
+      expect(warned).to.deep.equal([]);
+      expect(getEventListeners(controller.signal, 'abort')).to.have.length(0);
+    });
+
     it('that is aborted already sends nothing', async () => {
       const up = await upstream();
       expect(await failureOf(clientOf(up.origin).get('/', { signal: AbortSignal.abort() }))).to.include({ code: 'CANCELLED' });

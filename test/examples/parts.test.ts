@@ -6,16 +6,41 @@ import { Endpoint } from '@ferrule/core/adapter';
 import type { Instance, ServiceError } from '@ferrule/core';
 import type { View } from '@ferrule/core/adapter';
 import { koaAdapter } from '@ferrule/koa';
-import { manualClock, registryCases, skipReason } from '@ferrule/testing';
-import type { RegistrySubject } from '@ferrule/testing';
+import { manualClock, registryCases, skipReason, tcpProxy } from '@ferrule/testing';
+import type { OpenRegistry, RegistrySubject, TcpProxy } from '@ferrule/testing';
 
-// Without an `outage`: on Node 24 the built-in fetch, which the example uses, keeps a core busy for ever once a proxy has reset its connections.
+interface OpenHub extends OpenRegistry {
+  readonly proxy: TcpProxy;
+  restart(): Promise<void>;
+}
+
 const hubSubject: RegistrySubject = {
   name: 'hub',
-  async open() {
-    const hub = await startHub();
-    const options = { url: hub.url, renewEveryMs: 200 };
-    return { first: hubRegistry(options), second: hubRegistry(options), close: () => hub.close() };
+  async open(): Promise<OpenHub> {
+    let hub = await startHub();
+    const port = Number(new URL(hub.url).port);
+    const proxy = await tcpProxy({ host: '127.0.0.1', port });
+    const options = { url: proxy.origin, renewEveryMs: 200 };
+    return {
+      first: hubRegistry(options),
+      second: hubRegistry(options),
+      proxy,
+      async restart() {
+        await hub.close();
+        hub = await startHub({ port });
+      },
+      async close() {
+        await proxy.close();
+        await hub.close();
+      },
+    };
+  },
+  async outage(open, knowledge) {
+    const { proxy, restart } = open as OpenHub;
+    proxy.refuse(true);
+    proxy.cut();
+    if (knowledge === 'forgotten') await restart();
+    return async () => proxy.refuse(false);
   },
 };
 

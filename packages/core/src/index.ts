@@ -147,7 +147,7 @@ export { weighted } from './balancing/weighted.js';
 
 // selection
 export { createSelector } from './selection/create-selector.js';
-export type { EndpointReport, LevelReport, SelectorOptions, ServiceSelector } from './selection/create-selector.js';
+export type { EndpointReport, LevelReport, SelectorOptions, ServiceSelector } from './selection/service-selector.js';
 export { byMetadata } from './selection/by-metadata.js';
 export type { MetadataWanted } from './selection/by-metadata.js';
 export { byTags } from './selection/by-tags.js';

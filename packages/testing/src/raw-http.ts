@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import type { Socket } from 'node:net';
+import { reset } from './reset.js';
 
 /** Where to connect; a service's address fits. */
 export interface RawTarget {
@@ -123,7 +124,7 @@ export async function rawConnection(target: RawTarget): Promise<RawConnection> {
       return { ...first, body, text, complete, json: (): unknown => JSON.parse(text) };
     },
     end: () => void socket.end(),
-    destroy: (how = 'close') => void (how === 'reset' ? socket.resetAndDestroy() : socket.destroy()),
+    destroy: (how = 'close') => (how === 'reset' ? reset(socket) : void socket.destroy()),
   };
 }
 

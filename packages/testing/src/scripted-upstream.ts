@@ -1,6 +1,7 @@
 import { createServer } from 'node:http';
 import type { IncomingHttpHeaders, IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
+import { reset } from './reset.js';
 
 /** What an upstream received. */
 export interface RecordedRequest {
@@ -96,7 +97,7 @@ export async function scriptedUpstream(...script: readonly ScriptedStep[]): Prom
     socket.once('close', () => open.delete(socket));
     socket.on('error', () => {});
   });
-  const open = new Set<{ resetAndDestroy(): unknown }>();
+  const open = new Set<Socket>();
 
   const serve = async (req: IncomingMessage, res: ServerResponse, finished: Promise<boolean>): Promise<void> => {
     const pieces: Buffer[] = [];
@@ -123,7 +124,7 @@ export async function scriptedUpstream(...script: readonly ScriptedStep[]): Prom
   });
   const { port } = server.address() as AddressInfo;
   const cut = (): void => {
-    for (const socket of open) socket.resetAndDestroy();
+    for (const socket of open) reset(socket);
   };
   const close = async (): Promise<void> => {
     const closed = new Promise<void>((resolve) => server.close(() => resolve()));
@@ -155,7 +156,7 @@ export async function scriptedUpstream(...script: readonly ScriptedStep[]): Prom
 async function play(answer: ScriptedAnswer, req: IncomingMessage, res: ServerResponse): Promise<void> {
   await answer.after;
   if (answer.cut === 'hang' || res.destroyed) return;
-  if (answer.cut === 'reset') return void req.socket.resetAndDestroy();
+  if (answer.cut === 'reset') return reset(req.socket);
   if (answer.cut === 'close') return void req.socket.end();
   if (answer.cut === 'garbage') return void req.socket.end('\x00\x01 this is no HTTP\r\n\r\n');
   const given = answer.body === undefined ? '' : answer.body;
@@ -167,7 +168,7 @@ async function play(answer: ScriptedAnswer, req: IncomingMessage, res: ServerRes
     ...answer.headers,
   });
   if (answer.cut === 'body') {
-    res.write(body.subarray(0, Math.ceil(body.length / 2)), () => req.socket.resetAndDestroy());
+    res.write(body.subarray(0, Math.ceil(body.length / 2)), () => reset(req.socket));
     return;
   }
   if (answer.bodyAfter !== undefined) {

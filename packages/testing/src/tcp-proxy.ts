@@ -2,6 +2,7 @@ import { connect, createServer } from 'node:net';
 import type { AddressInfo, Socket } from 'node:net';
 import { systemClock } from '@ferrule/core/adapter';
 import type { Clock } from '@ferrule/core/adapter';
+import { reset } from './reset.js';
 
 /** A TCP proxy on loopback that stands between a client and a server and spoils what passes. */
 export interface TcpProxy extends AsyncDisposable {
@@ -62,7 +63,7 @@ export async function tcpProxy(
     from.on('end', () => {
       if (!swallowing) line.push(undefined, delayMs);
     });
-    from.on('error', () => to.resetAndDestroy());
+    from.on('error', () => reset(to));
     from.on('close', (failed) => {
       if (!failed && !swallowing) line.close();
     });
@@ -71,7 +72,7 @@ export async function tcpProxy(
 
   const server = createServer({ allowHalfOpen: true, noDelay: true }, (client) => {
     accepted++;
-    if (refusing) return void client.resetAndDestroy();
+    if (refusing) return reset(client);
     const upstream = connect({ host: target.host, port: target.port, noDelay: true, allowHalfOpen: true });
     pairs.set(client, upstream);
     client.once('close', () => {
@@ -93,8 +94,8 @@ export async function tcpProxy(
   const { port } = server.address() as AddressInfo;
   const cut = (): void => {
     for (const [client, upstream] of pairs) {
-      client.resetAndDestroy();
-      upstream.resetAndDestroy();
+      reset(client);
+      reset(upstream);
     }
   };
   const close = async (): Promise<void> => {

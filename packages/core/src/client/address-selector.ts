@@ -1,7 +1,7 @@
 import type { Call } from '../call/call.js';
 import { Endpoint } from '../balancing/endpoint.js';
 import { REASONS, refusal } from '../errors/service-error.js';
-import type { EndpointReport, ServiceSelector } from '../selection/create-selector.js';
+import type { EndpointReport, ServiceSelector } from '../selection/service-selector.js';
 import type { Lease, Outcome, Selector } from '../selection/selector.js';
 import type { Clock, Timer } from '../time/clock.js';
 import { ADDRESS, instanceAt } from './address.js';

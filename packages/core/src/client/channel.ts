@@ -7,7 +7,7 @@ import type { Logger } from '../logging/logger.js';
 import type { HealthSource } from '../registry/health-source.js';
 import type { Discovery, Instance } from '../registry/registry.js';
 import { createSelector } from '../selection/create-selector.js';
-import type { EndpointReport } from '../selection/create-selector.js';
+import type { EndpointReport } from '../selection/service-selector.js';
 import type { Selector } from '../selection/selector.js';
 import type { Filter } from '../selection/filter.js';
 import type { PriorityChange } from '../selection/priority-watch.js';

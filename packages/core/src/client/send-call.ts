@@ -7,6 +7,7 @@ import type { Reply } from '../call/reply.js';
 import { Values } from '../call/values.js';
 import { REASONS, ServiceError, isServiceError } from '../errors/service-error.js';
 import type { Clock } from '../time/clock.js';
+import { onAbort } from '../time/on-abort.js';
 import type { Handler } from '../wrappers/wrapper.js';
 import { ADDRESS } from './address.js';
 import { OUTBOUND } from './outbound.js';
@@ -71,11 +72,7 @@ export function sendCall(handler: Handler, clock: Clock, request: OutgoingReques
   if (inbound !== undefined) call.onEnd(inbound.onAbort((reason) => call.abort(cancelled(reason, call.label))));
   if (signal !== undefined) {
     if (signal.aborted) call.abort(cancellation(signal.reason, call.label));
-    else {
-      const heard = (): void => call.abort(cancellation(signal.reason, call.label));
-      signal.addEventListener('abort', heard, { once: true });
-      call.onEnd(() => signal.removeEventListener('abort', heard));
-    }
+    else call.onEnd(onAbort(signal, (reason) => call.abort(cancellation(reason, call.label))));
   }
   const { late } = request;
   if (late !== undefined && deadline !== undefined) {

@@ -3,6 +3,7 @@ import { checkList, checkOptions, checkSignal, namesOf } from '../options/check.
 import { checkServiceName } from '../registry/instance.js';
 import type { Instance } from '../registry/registry.js';
 import type { Timer } from '../time/clock.js';
+import { onAbort } from '../time/on-abort.js';
 import { ChangeQueue } from './change-queue.js';
 import { directorySettings } from './directory-options.js';
 import type { DirectoryOptions } from './directory-options.js';
@@ -140,19 +141,18 @@ export function createDirectory(options: DirectoryOptions): Directory {
       const settle = (): void => {
         leave();
         waiting.delete(fail);
-        signal?.removeEventListener('abort', aborted);
+        forget();
       };
       const fail = (error: unknown): void => {
         settle();
         reject(error);
       };
-      const aborted = (): void => fail(signal?.reason);
       const leave = begin((value) => {
         settle();
         resolve(value);
       });
       waiting.add(fail);
-      signal?.addEventListener('abort', aborted, { once: true });
+      const forget = signal === undefined ? () => {} : onAbort(signal, fail);
     });
 
   const ready = async (service: string, signal?: AbortSignal): Promise<Snapshot> => {
@@ -199,10 +199,8 @@ export function createDirectory(options: DirectoryOptions): Directory {
       const leaving: (() => void)[] = [];
       const queue = new ChangeQueue(() => {
         queues.delete(queue);
-        signal?.removeEventListener('abort', over);
         for (const leave of leaving) leave();
       });
-      const over = (): void => queue.end();
       queues.add(queue);
       try {
         for (const service of followed ?? []) leaving.push(subscribe(service, () => {}));
@@ -217,7 +215,7 @@ export function createDirectory(options: DirectoryOptions): Directory {
         for (const instance of snapshot.instances) queue.push(Object.freeze({ type: 'register', service, instance, revision, at }));
       }
       leaving.push(changeListeners.add((event) => void (followed?.has(event.service) === false || queue.push(event))));
-      signal?.addEventListener('abort', over, { once: true });
+      if (signal !== undefined) leaving.push(onAbort(signal, () => queue.end()));
       if (signal?.aborted === true) queue.end();
       return queue;
     },

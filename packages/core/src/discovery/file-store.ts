@@ -12,6 +12,7 @@ import { checkServiceName } from '../registry/instance.js';
 import { defaultDirectory, openDirectory, unusable } from '../registry/private-directory.js';
 import { systemClock } from '../time/clock.js';
 import type { Clock } from '../time/clock.js';
+import { underLock } from './file-lock.js';
 import type { SnapshotStore, StoredSnapshot } from './snapshot-store.js';
 import { SKEW_MS } from './store-level.js';
 import { MOST_SNAPSHOT_BYTES, decodeSnapshot, encodeSnapshot } from './stored-snapshot.js';
@@ -31,10 +32,12 @@ export interface FileStoreOptions {
 
 const OPTIONS = namesOf<FileStoreOptions>({ directory: true, maxServices: true, logger: true, clock: true });
 const SUFFIX = '.list';
+/** Of the file that is there while a list is being replaced. */
+const LOCK = '.lock';
 /** What a list of any format begins with, and its format. */
 const FORMAT = /^ferrule-list (\d{1,9}) /;
 const OURS = 'ferrule-list ';
-/** A file that was being written when its process died is deleted after this long. */
+/** A file that was being written, or a lock, when its process died is deleted after this long. */
 const TEMPORARY_MS = 60_000;
 
 /**
@@ -102,7 +105,7 @@ export function fileStore(options: FileStoreOptions = {}): SnapshotStore {
   const prune = async (): Promise<void> => {
     const lists: { readonly name: string; readonly stats: Stats }[] = [];
     for (const name of await readdir(directory)) {
-      if (!name.endsWith(SUFFIX) && !isTemporaryName(name)) continue;
+      if (!name.endsWith(SUFFIX) && !name.endsWith(LOCK) && !isTemporaryName(name)) continue;
       const stats = await statOf(directory, name);
       if (stats?.isFile() !== true) continue;
       if (name.endsWith(SUFFIX)) lists.push({ name, stats });
@@ -127,15 +130,19 @@ export function fileStore(options: FileStoreOptions = {}): SnapshotStore {
       const { service, at } = snapshot;
       const text = encodeSnapshot(snapshot);
       const name = await open(service, signal);
-      const { list, replaceable, why } = await find(name, service);
-      if (why !== undefined) ignored(name, why);
-      if (!replaceable) throw new ServiceError('FAILED_PRECONDITION', `The file store leaves ${name} alone: ${why}. Move the file away.`);
-      // One that claims to come from the future is of a clock that was wrong, and would stand for ever.
-      if (list !== undefined && list.at > at && list.at - clock.wallTime() <= SKEW_MS) return;
-      try {
+      const replace = async (): Promise<void> => {
+        const { list, replaceable, why } = await find(name, service);
+        if (why !== undefined) ignored(name, why);
+        if (!replaceable) throw new ServiceError('FAILED_PRECONDITION', `The file store leaves ${name} alone: ${why}. Move the file away.`);
+        // One that claims to come from the future is of a clock that was wrong, and would stand for ever.
+        if (list !== undefined && list.at > at && list.at - clock.wallTime() <= SKEW_MS) return;
         if (list === undefined) await prune();
         signal.throwIfAborted();
         await writeWhole(directory, name, text, at / 1_000);
+      };
+      try {
+        // Or of two processes that save at the same moment, both after a look at what is there, the older list could stay.
+        await underLock(join(directory, `${name}${LOCK}`), signal, clock, replace);
       } catch (error) {
         if (signal.aborted || isServiceError(error)) throw error;
         throw unusable(directory, error, 'The file store');

@@ -101,7 +101,8 @@ export class RegistryWatch {
   async #follow(attempt: Attempt): Promise<void> {
     let failure: unknown;
     try {
-      for await (const list of this.#options.discovery.watch(this.#service, attempt.ending.signal)) {
+      // An `async watch()` in plain JavaScript gives a promise of the lists; its rejection, unheard, would end the process.
+      for await (const list of await Promise.resolve(this.#options.discovery.watch(this.#service, attempt.ending.signal))) {
         if (this.#isOver(attempt)) return;
         this.#hears.onList(list);
         attempt.listed = true;

@@ -2,6 +2,7 @@ import { ServiceError } from '../errors/service-error.js';
 import type { Logger } from '../logging/logger.js';
 import type { Instance } from '../registry/registry.js';
 import type { Clock } from '../time/clock.js';
+import { onAbort } from '../time/on-abort.js';
 import type { LevelStats } from './directory-stats.js';
 import type { SnapshotStore, StoredSnapshot } from './snapshot-store.js';
 
@@ -150,16 +151,15 @@ export class StoreLevel {
         reject(reason);
       };
       const late = (): void => end(new ServiceError('DEADLINE_EXCEEDED', `The store ${store.name} did not answer within ${DEADLINE_MS} ms`));
-      const closed = (): void => end(closing.reason);
       const timer = clock.schedule(DEADLINE_MS, late);
-      closing.addEventListener('abort', closed, { once: true });
+      const forget = onAbort(closing, end);
       // Not called directly: it may throw.
       Promise.resolve()
         .then(() => work(ending.signal))
         .then(resolve, reject)
         .finally(() => {
           timer.cancel();
-          closing.removeEventListener('abort', closed);
+          forget();
         });
     });
   }

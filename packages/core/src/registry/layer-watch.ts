@@ -100,7 +100,8 @@ export class LayerWatch implements LayerView {
 
   async #follow(signal: AbortSignal): Promise<unknown> {
     try {
-      for await (const list of this.#options.discovery.watch(this.#service, signal)) {
+      // A promise of lists is taken too, as by the directory.
+      for await (const list of await Promise.resolve(this.#options.discovery.watch(this.#service, signal))) {
         if (signal.aborted) return undefined;
         this.#take(list);
       }

@@ -1,3 +1,5 @@
+import { onAbort } from '../time/on-abort.js';
+
 /** Takes what a source says: `push` the newest value, `fail` that there will be no more. */
 export interface Sink<T> {
   push(value: T): void;
@@ -20,6 +22,7 @@ class Newest<T> implements AsyncIterator<T, undefined>, Sink<T> {
   readonly #subscribe: (sink: Sink<T>) => () => void;
   readonly #waiting: { resolve(step: Step<T>): void; reject(error: unknown): void }[] = [];
   #unsubscribe: (() => void) | undefined;
+  #forget: (() => void) | undefined;
   #started = false;
   #fresh: { readonly value: T } | undefined;
   #ended = false;
@@ -71,7 +74,7 @@ class Newest<T> implements AsyncIterator<T, undefined>, Sink<T> {
   #start(): void {
     this.#started = true;
     if (this.#ended || this.#signal.aborted) return this.#finish();
-    this.#signal.addEventListener('abort', this.#finish, { once: true });
+    this.#forget = onAbort(this.#signal, this.#finish);
     try {
       const unsubscribe = this.#subscribe(this);
       if (this.#ended) unsubscribe();
@@ -86,7 +89,7 @@ class Newest<T> implements AsyncIterator<T, undefined>, Sink<T> {
     this.#ended = true;
     this.#fresh = undefined;
     this.#failure = undefined;
-    this.#signal.removeEventListener('abort', this.#finish);
+    this.#forget?.();
     this.#unsubscribe?.();
     this.#unsubscribe = undefined;
     for (const reader of this.#waiting.splice(0)) reader.resolve({ done: true, value: undefined });

@@ -4,7 +4,6 @@ import { Ejection } from '../balancing/ejection.js';
 import { ejector as defaultEjector, noEjector } from '../balancing/ejector.js';
 import type { Ejector } from '../balancing/ejector.js';
 import type { Endpoint } from '../balancing/endpoint.js';
-import type { EndpointState } from '../balancing/health.js';
 import { p2c } from '../balancing/p2c.js';
 import { relativeLatency } from '../balancing/relative-latency.js';
 import { roundRobin } from '../balancing/round-robin.js';
@@ -18,93 +17,16 @@ import type { Logger } from '../logging/logger.js';
 import { checkFunction, checkList, checkMethods, checkOptions, checkSurroundings, namesOf } from '../options/check.js';
 import { shown } from '../options/shown.js';
 import { systemClock } from '../time/clock.js';
-import type { Clock, Timer } from '../time/clock.js';
+import type { Clock } from '../time/clock.js';
 import type { EndpointView } from './endpoint-view.js';
-import type { Filter } from './filter.js';
 import { EndpointLease } from './lease.js';
 import { PriorityWatch } from './priority-watch.js';
-import type { PriorityChange } from './priority-watch.js';
 import { Roster } from './roster.js';
 import type { Router, Target, TargetStates } from './router.js';
 import { ROUTED, TRIED } from './selector.js';
-import type { Lease, Selector } from './selector.js';
-
-export interface SelectorOptions {
-  readonly service: string;
-  readonly directory: SnapshotSource;
-  /** Default `p2c()`. */
-  readonly balancer?: Balancer;
-  /** Asked when the balancer declines. Default `roundRobin()`. */
-  readonly fallback?: Balancer;
-  /** Default `ejector()`; false takes nobody out of service and starts nobody slowly. */
-  readonly ejector?: Ejector | false;
-  /** All have to keep an instance. Default none. */
-  readonly filters?: readonly Filter[];
-  /** Which instances a call may reach: the first router that has an opinion decides. Default none. */
-  readonly routing?: Router | readonly Router[];
-  /**
-   * Whose instances are preferred within each priority, as long as enough of them are ready and they are not fewer than the zone's even share
-   * of all: beyond that, calls spill to the other zones. Default: all zones are alike.
-   */
-  readonly zone?: string;
-  /** What others know of the instances: one that any of them calls unhealthy is not ready, as one with status `fail`. Default none. */
-  readonly health?: HealthSource | readonly HealthSource[];
-  readonly clock?: Clock;
-  /** Numbers from 0 to below 1. Default `Math.random`. */
-  readonly random?: () => number;
-  /** Hears of ejections and returns. */
-  readonly logger?: Logger;
-  /** Hears when the first priority in use becomes another one, among the instances that calls without filter keys and routing target reach. Must not throw. */
-  readonly onPriority?: (change: PriorityChange) => void;
-  /** Hears the origin, and the server name if it has one, of each endpoint that may be picked from now on. Default nobody. */
-  readonly onArrival?: (origin: string, serverName?: string) => void;
-  /** Hears the same of each endpoint that has left the list, and of all that are left when the selector is closed. Default nobody. */
-  readonly onDeparture?: (origin: string, serverName?: string) => void;
-}
-
-/** What people see of an endpoint. */
-export interface EndpointReport {
-  readonly id: string;
-  /** As it was announced last, with version, zone, tags and metadata. */
-  readonly instance: Instance;
-  readonly origin: string;
-  /** Calls without headers yet. */
-  readonly waiting: number;
-  /** Calls whose body has not ended. */
-  readonly open: number;
-  /** Moving mean of the time to headers; undefined before the first answer. */
-  readonly latencyMs: number | undefined;
-  /** Ratio of successes, 0 to 1, over about ten seconds. */
-  readonly success: number;
-  /** `failing`: its registry says so, or a `HealthSource`. */
-  readonly state: EndpointState | 'failing';
-}
-
-/** The instances of one priority, or with `zone` those of one priority inside or outside of it. */
-export interface LevelReport {
-  readonly priority: number;
-  /** Whether they are in the selector's own zone; undefined without one. */
-  readonly near: boolean | undefined;
-  readonly instances: number;
-  readonly ready: number;
-  /** Of the calls, 0 to 1. */
-  readonly share: number;
-  /** Too few are ready, here and elsewhere, so that the others are picked too. */
-  readonly panic: boolean;
-}
-
-/** The selector of one service. */
-export interface ServiceSelector extends Selector {
-  readonly service: string;
-  /** A report of every endpoint as it is now. */
-  endpoints(): readonly EndpointReport[];
-  /** As of a Selector; of the instances that its routing and the filters leave for the call. */
-  elsewhere(call: Call): boolean;
-  /** How calls without filter keys and routing target are shared out now, the level that is used first at the top. */
-  levels(): readonly LevelReport[];
-  /** Stops listening to the directory; who waits, and who asks later, is refused. Idempotent. */
-  close(): void;
-}
+import type { EndpointReport, LevelReport, SelectorOptions, ServiceSelector } from './service-selector.js';
+import { WaitingCalls } from './waiting-calls.js';
+import type { Lease } from './selector.js';
 
 const OPTIONS = namesOf<SelectorOptions>({
   service: true,
@@ -160,7 +82,7 @@ class DirectorySelector implements ServiceSelector, TargetStates {
   readonly #health: readonly HealthSource[];
   readonly #priorities: PriorityWatch | undefined;
   #now = 0;
-  #waiters = new Set<Waiter>();
+  readonly #waiting: WaitingCalls;
   #unsubscribe: (() => void)[] | undefined;
   #known = false;
   #closed = false;
@@ -203,6 +125,7 @@ class DirectorySelector implements ServiceSelector, TargetStates {
     this.#balancer = balancer;
     this.#fallback = fallback;
     this.#clock = clock;
+    this.#waiting = new WaitingCalls(service, clock);
     this.#logger = logger;
     this.#ejection = new Ejection(ejector === false ? noEjector : ejector, random, (endpoint) => this.#changed(endpoint));
     this.#roster = new Roster({
@@ -230,7 +153,7 @@ class DirectorySelector implements ServiceSelector, TargetStates {
     if (!this.#known) {
       if (this.#closed) throw this.#closedRefusal('its selector is closed');
       this.#watch();
-      if (!this.#known) return this.#wait(call);
+      if (!this.#known) return this.#waiting.add(call);
     }
     return this.#lease(call);
   }
@@ -279,7 +202,7 @@ class DirectorySelector implements ServiceSelector, TargetStates {
     this.#known = false;
     for (const unsubscribe of this.#unsubscribe ?? []) unsubscribe();
     this.#roster.leave();
-    for (const waiter of this.#takeWaiters()) waiter.reject(this.#closedRefusal('its selector was closed while the call waited for the first list'));
+    this.#waiting.refuse(() => this.#closedRefusal('its selector was closed while the call waited for the first list'));
   }
 
   #lease(call: Call): Lease {
@@ -387,42 +310,7 @@ class DirectorySelector implements ServiceSelector, TargetStates {
     this.#roster.apply(snapshot.instances, this.#clock.now());
     this.#known = true;
     this.#priorities?.look();
-    for (const waiter of this.#takeWaiters()) {
-      try {
-        waiter.resolve(this.#lease(waiter.call));
-      } catch (error) {
-        waiter.reject(error);
-      }
-    }
-  }
-
-  #wait(call: Call): Promise<Lease> {
-    return new Promise((resolve, reject) => {
-      if (call.aborted) return reject(call.reason);
-      const waiter = new Waiter(call, resolve, reject);
-      const leave = (error: unknown): void => {
-        waiter.forget();
-        this.#waiters.delete(waiter);
-        reject(error);
-      };
-      this.#waiters.add(waiter);
-      waiter.takeBack = call.onAbort(leave);
-      if (call.deadline !== undefined) waiter.timer = this.#clock.schedule(Math.max(0, call.deadline - this.#clock.now()), () => leave(this.#late()));
-    });
-  }
-
-  #late(): ServiceError {
-    return refusal('DEADLINE_EXCEEDED', `The registry told no list of service "${this.service}" before the call's deadline`, {
-      reason: REASONS.timeout,
-      unsent: true,
-    });
-  }
-
-  #takeWaiters(): Iterable<Waiter> {
-    const waiters = this.#waiters;
-    this.#waiters = new Set();
-    for (const waiter of waiters) waiter.forget();
-    return waiters;
+    this.#waiting.serve((call) => this.#lease(call));
   }
 
   #changed(endpoint: Endpoint): void {
@@ -434,23 +322,6 @@ class DirectorySelector implements ServiceSelector, TargetStates {
       this.#logger.warn({ service, id, origin, refused: health.refused, forMs: Math.round(health.at - this.#clock.now()) }, 'endpoint ejected');
     else if (health.state === 'ready') this.#logger.info({ service, id, origin }, 'endpoint ready again');
     else this.#logger.debug({ service, id, origin, state: health.state }, 'endpoint state changed');
-  }
-}
-
-class Waiter {
-  takeBack: (() => void) | undefined;
-  timer: Timer | undefined;
-
-  constructor(
-    readonly call: Call,
-    readonly resolve: (lease: Lease) => void,
-    readonly reject: (error: unknown) => void,
-  ) {}
-
-  /** Leaves no listener and no timer behind. */
-  forget(): void {
-    this.takeBack?.();
-    this.timer?.cancel();
   }
 }
 

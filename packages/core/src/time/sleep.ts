@@ -1,5 +1,6 @@
 import { systemClock } from './clock.js';
 import type { Clock, TimerOptions } from './clock.js';
+import { onAbort } from './on-abort.js';
 
 /** What a wait can be cut short by: an AbortSignal, or anything that can be asked and listened to like one. */
 export interface Abortable {
@@ -41,10 +42,6 @@ export function abortableOf(signal: AbortSignal): Abortable {
     get reason() {
       return signal.reason as unknown;
     },
-    onAbort(listener) {
-      const heard = () => listener(signal.reason);
-      signal.addEventListener('abort', heard, { once: true });
-      return () => signal.removeEventListener('abort', heard);
-    },
+    onAbort: (listener) => onAbort(signal, listener),
   };
 }
