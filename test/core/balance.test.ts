@@ -168,6 +168,30 @@ describe('balance', () => {
     expect(told).to.deep.equal(['answered 503', { kind: 'error', status: 503 }]);
   });
 
+  for (const [status, outcome] of [
+    [200, { kind: 'cancelled' }],
+    [404, { kind: 'cancelled' }],
+    [500, { kind: 'error', status: 500 }],
+    [429, { kind: 'overload', status: 429 }],
+  ] as const) {
+    it(`tells of a caller who left after ${status} was answered: ${outcome.kind}`, async () => {
+      const { selector, told } = recorder();
+      const call = outgoing();
+      const reading: Handler = (attempt) =>
+        new Promise((_resolve, reject) => {
+          attempt.answered(status);
+          attempt.onAbort((reason) => {
+            attempt.end({ kind: 'aborted', bytes: 0 });
+            reject(reason);
+          });
+        });
+      const work = call.run(balance(selector)(reading));
+      call.abort(new ServiceError('CANCELLED', 'gone'));
+      await settled(work);
+      expect(told).to.deep.equal([`answered ${status}`, outcome]);
+    });
+  }
+
   it('tells of an abort by the caller: it says nothing', async () => {
     const { selector, told } = recorder();
     const call = outgoing();

@@ -34,7 +34,7 @@ describe('docs/configuration.md', () => {
   /** One for each object that a configuration may hold, with a key that is in none. */
   const SECTIONS: readonly object[] = [
     { x: 1 },
-    { service: { x: 1, advertise: { x: 1 }, listen: { x: 1, server: { x: 1 } }, health: { x: 1 } } },
+    { service: { x: 1, advertise: { x: 1 }, listen: { x: 1, server: { x: 1 } }, health: { x: 1 }, routePolicies: { 'GET /': { x: 1 } } } },
     { registry: { type: 'file', x: 1 } },
     { registry: { type: 'static', x: 1 } },
     { discovery: { x: 1, reconnect: { x: 1 }, store: { type: 'file', x: 1 } } },

@@ -8,7 +8,7 @@ import { inspect } from 'node:util';
 import { expect } from 'chai';
 import { Container } from 'inversify';
 import { ServiceClient, createService, currentCall, fromConfig, get, silentLogger } from '@ferrule/core';
-import type { ConfigSource, FromConfigOptions, Remote, Service } from '@ferrule/core';
+import type { ConfigSource, Ejector, FromConfigOptions, Remote, Service } from '@ferrule/core';
 import { coreModule, createService as createInjected } from '@ferrule/core/di';
 import { expressAdapter } from '@ferrule/express';
 import { agentSays, describeWithConsul, newAgent } from '../support/consul.js';
@@ -115,6 +115,19 @@ clients:
     expect((options.routing as readonly { name: string }[]).map(({ name }) => name)).to.deep.equal(['canary', 'routing']);
     expect(parts.clientOptions('users')).to.include({ timeout: '4s', attemptTimeout: '1s' });
     expect(parts.client('orders')).to.equal(parts.client('orders'));
+  });
+
+  it('gives a probe of the configured ejector the time of an attempt, unless it says its own', async () => {
+    await using parts = await opened({
+      registry: 'memory',
+      clients: {
+        orders: { attemptTimeout: '30s', ejector: { consecutive: 3 } },
+        users: { attemptTimeout: '30s', ejector: { probeTimeout: '7s' } },
+        stock: { attemptTimeout: false, ejector: {} },
+      },
+    });
+    const timeOf = (service: string): number => (parts.clientOptions(service).ejector as Ejector).probeTimeoutMs;
+    expect(['orders', 'users', 'stock'].map(timeOf)).to.deep.equal([30_000, 7_000, 5_000]);
   });
 
   it('gives the clients of a service the options of theirs, which createService takes from code too', async () => {

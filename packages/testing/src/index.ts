@@ -14,6 +14,8 @@ export type { TcpProxy, TcpProxyOptions } from './tcp-proxy.js';
 // conformance
 export { conformanceCase, skipReason } from './conformance.js';
 export type { ConformanceCase, ConformanceSubject, Defer } from './conformance.js';
+export { balancerCases } from './balancer/cases.js';
+export type { BalancerSubject } from './balancer/subject.js';
 export { registryCases } from './registry/cases.js';
 export type { RegistryCase } from './registry/bench.js';
 export type { OpenRegistry, RegistrySubject } from './registry/subject.js';

@@ -16,9 +16,11 @@ const PROBE_GRACE = 1.1;
  *     half-open   a call takes the one permit → probing
  *     probing     that call succeeds → ready, starting slowly; fails → ejected, twice as long;
  *                 was cancelled, or gave no result in time → half-open
+ *     all that is out: whoever called it failing says that it works again → ready, starting slowly
  *
- * While it is out, calls that a panic sends there may bring it back (a success is a success) and never keep it out longer.
- * A result that began before an ejection changes nothing. No timers: `wake` moves whoever is due, and `nextDue` says when it has to be called.
+ * While it is out, calls that a panic sends there may bring it back (a success is a success) and never keep it out longer; so may a probe that
+ * answers after its permit was given up, or an endpoint slower than that would never return.
+ * Ejections double as long as somebody else is in service. A result that began before an ejection changes nothing. No timers: `wake` moves whoever is due, and `nextDue` says when it has to be called.
  */
 export class Ejection {
   /** When the next state ends by itself; Infinity when none does. */
@@ -54,18 +56,16 @@ export class Ejection {
   /** Ends the states that have ended by `now`. */
   wake(now: number): void {
     for (let health = this.#timed.top; health !== undefined && health.at <= now; health = this.#timed.top) {
-      if (health.state === 'overloaded') {
-        this.#move(health, 'ready', Infinity);
-      } else {
-        if (health.state === 'probing') health.epoch++;
-        this.#move(health, 'half-open', health.at);
-      }
+      if (health.state === 'overloaded') this.#move(health, 'ready', Infinity);
+      else this.#move(health, 'half-open', health.at);
     }
   }
 
-  /** Takes the one permit of a half-open endpoint: the call that starts there now is its probe. */
-  probe(endpoint: Endpoint, now: number): void {
-    this.#move(endpoint.health, 'probing', now + this.settings.probeTimeoutMs * PROBE_GRACE);
+  /** Takes the one permit of a half-open endpoint: the call that starts there now is its probe. Returns the permit's number, from 1. */
+  probe(endpoint: Endpoint, now: number): number {
+    const { health } = endpoint;
+    this.#move(health, 'probing', now + this.settings.probeTimeoutMs * PROBE_GRACE);
+    return ++health.permit;
   }
 
   succeeded(endpoint: Endpoint, epoch: number, now: number): void {
@@ -76,22 +76,33 @@ export class Ejection {
       this.#count(health, 1, now);
       return;
     }
-    this.#countOut(health, -1);
-    health.refused = false;
-    health.returnedAt = now;
-    if (this.settings.slowStartMs > 0) endpoint.startSlowly(now, this.settings.slowStartMs);
-    this.#move(health, 'ready', Infinity);
+    this.#return(health, now);
   }
 
-  /** The call failed; `probe` tells whether it was the one with the permit. */
-  failed(endpoint: Endpoint, epoch: number, probe: boolean, outcome: Outcome, now: number): void {
+  /**
+   * Somebody beside us who called it failing (an active check, its registry) says that it works again. That ends an ejection, as an active health
+   * check does in Envoy; what calls began before says nothing any more. In service or not, its share grows from the beginning: it had none.
+   * One that was ejected while all others called it well waits for its probe: a check that never saw the failure cannot tell that it is over.
+   */
+  recovered(endpoint: Endpoint, now: number): void {
+    const { health } = endpoint;
+    if (isIn(health)) {
+      this.startSlowly(endpoint, now);
+    } else {
+      health.epoch++;
+      this.#return(health, now);
+    }
+  }
+
+  /** The call failed; `permit` is the number of its permit, 0 when it was no probe. */
+  failed(endpoint: Endpoint, epoch: number, permit: number, outcome: Outcome, now: number): void {
     const { health } = endpoint;
     if (health.gone || health.epoch !== epoch) return;
     const { settings } = this;
     const refused = outcome.kind === 'refused';
     const leaveForMs = outcome.kind === 'overload' ? Math.min(outcome.retryAfterMs ?? 0, settings.longestRetryAfterMs) : 0;
     if (!isIn(health)) {
-      if (!probe || health.state !== 'probing') return;
+      if (health.state !== 'probing' || permit !== health.permit) return;
       // One that is busy does work: it is asked again when it said so, and not punished with a longer ejection.
       if (leaveForMs > 0) this.#move(health, 'ejected', now + leaveForMs);
       else this.#eject(health, refused, now);
@@ -102,7 +113,7 @@ export class Ejection {
     const tripped =
       health.consecutive >= settings.consecutive || (health.total >= settings.minResults && health.ok < settings.successBelow * health.total);
     if (tripped && (refused || this.#ejected < this.#mostEjected())) {
-      health.level = Math.max(0, health.level - Math.floor((now - health.returnedAt) / settings.windowMs));
+      health.level = Math.max(0, health.level - Math.floor(Math.max(0, now - health.returnedAt) / settings.windowMs));
       this.#eject(health, refused, now);
     } else if (leaveForMs > 0) {
       this.#move(health, 'overloaded', health.state === 'overloaded' ? Math.max(health.at, now + leaveForMs) : now + leaveForMs);
@@ -110,9 +121,22 @@ export class Ejection {
   }
 
   /** The call was cancelled: that says nothing, but gives the permit back. */
-  cancelled(endpoint: Endpoint, epoch: number, probe: boolean, now: number): void {
+  cancelled(endpoint: Endpoint, epoch: number, permit: number, now: number): void {
     const { health } = endpoint;
-    if (probe && !health.gone && health.epoch === epoch && health.state === 'probing') this.#move(health, 'half-open', now);
+    if (health.state === 'probing' && permit === health.permit && health.epoch === epoch && !health.gone) this.#move(health, 'half-open', now);
+  }
+
+  #return(health: Health, now: number): void {
+    this.#countOut(health, -1);
+    health.refused = false;
+    health.returnedAt = now;
+    this.startSlowly(health.endpoint, now);
+    this.#move(health, 'ready', Infinity);
+  }
+
+  /** It had no share, or none that was known, and gets one from now on. */
+  startSlowly(endpoint: Endpoint, now: number): void {
+    if (this.settings.slowStartMs > 0) endpoint.startSlowly(now, this.settings.slowStartMs);
   }
 
   #eject(health: Health, refused: boolean, now: number): void {
@@ -121,9 +145,11 @@ export class Ejection {
     health.refused = refused;
     health.epoch++;
     health.consecutive = health.ok = health.total = 0;
-    const lengthMs = Math.min(baseMs * 2 ** health.level, maxMs) * (1 - jitter + 2 * jitter * this.random());
+    // A long ejection spares calls. With all others out as well it spares none, and the first to return would carry everything until it is over.
+    const sparesCalls = this.#refused + this.#ejected < this.#total - 1;
+    const lengthMs = (sparesCalls ? Math.min(baseMs * 2 ** health.level, maxMs) : baseMs) * (1 - jitter + 2 * jitter * this.random());
     // Past the longest ejection, more doublings would only take longer to forgive.
-    if (baseMs * 2 ** health.level < maxMs) health.level++;
+    if (sparesCalls && baseMs * 2 ** health.level < maxMs) health.level++;
     this.#move(health, 'ejected', now + lengthMs);
     this.#countOut(health, 1);
   }
@@ -141,7 +167,7 @@ export class Ejection {
   }
 
   #count(health: Health, ok: 0 | 1, now: number): void {
-    const kept = Math.exp((health.countedAt - now) / this.settings.windowMs);
+    const kept = Math.exp(Math.min(0, health.countedAt - now) / this.settings.windowMs);
     health.ok = health.ok * kept + ok;
     health.total = health.total * kept + 1;
     health.countedAt = now;

@@ -13,7 +13,7 @@ export interface EjectorOptions {
   readonly minResults?: number;
   /** The time constant with which results fade; also how long in service forgives one past ejection. Default 10 s. */
   readonly window?: Duration;
-  /** The first ejection; each further one in a row is twice as long. Default 5 s. */
+  /** The first ejection; each further one in a row is twice as long, unless all other endpoints are out as well. Default 5 s. */
   readonly base?: Duration;
   /** The longest ejection. Default 300 s. */
   readonly max?: Duration;

@@ -23,8 +23,10 @@ export class Health implements Timed {
   /** How often in a row it was ejected: each doubles the next ejection. Falls by one for each window in service. */
   level = 0;
   returnedAt = 0;
-  /** Moves with every ejection and every probe that leaked: results of an earlier epoch change nothing. */
+  /** Moves with every ejection, and with every return that no call brought about: results of an earlier epoch change nothing. */
   epoch = 0;
+  /** The number of the permit that was given out last. One that has leaked is not the last any more once another call probes. */
+  permit = 0;
   /** It is out because nobody listens there. */
   refused = false;
   /** It has left the list. */

@@ -14,8 +14,11 @@ export interface Fleet {
   meter(): Meter;
 }
 
-/** How a measured call ended: `cancelled` says only that the latency would have been at least what was measured. */
-export type Ending = 'ok' | 'failed' | 'cancelled';
+/**
+ * How a measured call ended: `cancelled` says only that the latency would have been at least what was measured; `overload` is a failure
+ * by which the endpoint said that it has too much (429).
+ */
+export type Ending = 'ok' | 'failed' | 'overload' | 'cancelled';
 
 /** The measure of one endpoint. All times in milliseconds on the scale of `Clock.now()`. Synchronous, constant time, free of allocation. */
 export interface Meter {

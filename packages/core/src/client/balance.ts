@@ -124,7 +124,11 @@ export function outcomeOf(error: unknown, status: number | undefined, call: Call
     // Time ran out before anything was sent: the endpoint knows nothing of it.
     if (known.code === 'DEADLINE_EXCEEDED') return { kind: known.unsent ? 'cancelled' : 'timeout' };
   }
-  if (call.aborted) return { kind: isTimeout(call.reason) ? 'timeout' : 'cancelled' };
+  if (call.aborted) {
+    if (isTimeout(call.reason)) return { kind: 'timeout' };
+    // A caller who leaves says nothing; a failure that was answered before stays one.
+    return status === undefined || isWorking(status) ? { kind: 'cancelled' } : outcomeOfStatus(status, undefined);
+  }
   return status === undefined ? { kind: 'cancelled' } : outcomeOfStatus(status, known?.retryAfterMs);
 }
 

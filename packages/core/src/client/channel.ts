@@ -3,6 +3,7 @@ import type { Directory, Snapshot, SnapshotSource } from '../discovery/directory
 import type { Balancer } from '../balancing/balancer.js';
 import { ejector as makeEjector } from '../balancing/ejector.js';
 import type { Ejector } from '../balancing/ejector.js';
+import type { Subset } from '../balancing/subset.js';
 import type { Logger } from '../logging/logger.js';
 import type { HealthSource } from '../registry/health-source.js';
 import type { Discovery, Instance } from '../registry/registry.js';
@@ -48,6 +49,8 @@ export interface ChannelOptions extends OutboundPolicies {
   readonly routing?: Router | readonly Router[];
   /** Whose instances are preferred: the caller's own zone. Default: all zones are alike. */
   readonly zone?: string;
+  /** Which of the instances this client uses at all, as `subset()` makes it. Default: all. */
+  readonly subset?: Subset;
   /** What others than the registry know of the instances' health: active checks, `metadataHealth()`. Default none. */
   readonly health?: HealthSource | readonly HealthSource[];
   /** Hears when calls begin to go to instances of another priority, first. Must not throw. */
@@ -69,6 +72,7 @@ export const CHANNEL_OPTIONS: readonly string[] = namesOf<ChannelOptions>({
   filters: true,
   routing: true,
   zone: true,
+  subset: true,
   health: true,
   onPriority: true,
   logger: true,
@@ -145,6 +149,7 @@ export function openChannel(target: string, options: ChannelOptions): Channel {
     ...(filters !== undefined && { filters }),
     ...(routing !== undefined && { routing }),
     ...(zone !== undefined && { zone }),
+    ...(options.subset !== undefined && { subset: options.subset }),
     ...(health !== undefined && { health }),
     ...(onPriority !== undefined && { onPriority }),
     // An endpoint that has left, or moved, takes its connections with it, and so does a client that is disposed of.

@@ -1,4 +1,6 @@
 import type { Call } from '../call/call.js';
+import { currentCall } from '../call/context.js';
+import { giveUp, isGivenUp } from '../call/given-up.js';
 import { failedItself } from '../call/own-failure.js';
 import type { Reply } from '../call/reply.js';
 import { checkMappers } from '../errors/error-mapper.js';
@@ -63,7 +65,10 @@ export function ownErrors(): Wrapper {
     { name: 'ownErrors' },
     (next) => (call) =>
       next(call).catch((error: unknown) => {
-        throw (isRemoteError(error) ? HELD.get(error) : undefined) ?? error;
+        const own = isRemoteError(error) ? HELD.get(error) : undefined;
+        if (own === undefined) throw error;
+        if (isGivenUp(currentCall(), error)) giveUp(call, own);
+        throw own;
       }),
   );
 }

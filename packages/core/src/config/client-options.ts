@@ -1,14 +1,6 @@
 import { inspect } from 'node:util';
 import { ejector } from '../balancing/ejector.js';
-import type { Balancer } from '../balancing/balancer.js';
-import { leastPending } from '../balancing/least-pending.js';
-import type { Load } from '../balancing/load.js';
-import { p2c } from '../balancing/p2c.js';
-import { peakEwma } from '../balancing/peak-ewma.js';
-import { random } from '../balancing/random.js';
-import { relativeLatency } from '../balancing/relative-latency.js';
-import { roundRobin } from '../balancing/round-robin.js';
-import { weighted } from '../balancing/weighted.js';
+import { subset } from '../balancing/subset.js';
 import type { CallHeaders } from '../call/call.js';
 import type { ClientOptions } from '../client/service-client.js';
 import { REDACTED } from '../logging/redact.js';
@@ -17,15 +9,18 @@ import { byMetadata } from '../selection/by-metadata.js';
 import { byTags } from '../selection/by-tags.js';
 import { byVersion } from '../selection/by-version.js';
 import { canary } from '../selection/canary.js';
-import type { NamedValues } from '../selection/call-field.js';
+import type { NamedValues } from '../call/call-field.js';
 import type { Filter } from '../selection/filter.js';
 import { metadataHealth } from '../selection/metadata-health.js';
 import type { Router } from '../selection/router.js';
 import { backoff } from '../wrappers/backoff.js';
 import type { Backoff } from '../wrappers/backoff.js';
 import type { Clock } from '../time/clock.js';
-import type { BackoffConfiguration, BalancerConfiguration, BalancerLoad, ClientConfiguration, FilterConfiguration } from './configuration.js';
+import type { Duration } from '../time/duration.js';
+import { balancerOf } from './balancers.js';
+import type { BackoffConfiguration, ClientConfiguration, FilterConfiguration } from './configuration.js';
 import { routingOf } from './routing-rules.js';
+import { withoutType } from './without-type.js';
 
 export interface ClientSurroundings {
   readonly clock?: Clock;
@@ -43,7 +38,18 @@ export interface ConfiguredClient {
 
 /** @throws TypeError for what a part refuses. */
 export function configuredClient(config: ClientConfiguration, surroundings: ClientSurroundings = {}): ConfiguredClient {
-  const { retry, headers, balancer, ejector: ejection, filters, routing, canary: canaries, metadataHealth: fromMetadata, ...alike } = config;
+  const {
+    retry,
+    headers,
+    balancer,
+    subset: members,
+    ejector: ejection,
+    filters,
+    routing,
+    canary: canaries,
+    metadataHealth: fromMetadata,
+    ...alike
+  } = config;
   const { clock, random: draw } = surroundings;
   const chance = draw === undefined ? {} : { random: draw };
   const health =
@@ -61,10 +67,16 @@ export function configuredClient(config: ClientConfiguration, surroundings: Clie
       ...(retry !== undefined && { retry: typeof retry === 'boolean' ? retry : retryOf(retry) }),
       ...(headers !== undefined && { headers: unseen(headers) }),
       ...(balancer !== undefined && { balancer: balancerOf(balancer, chance) }),
-      ...(ejection !== undefined && { ejector: ejection === false ? false : ejector(ejection) }),
+      ...(members !== undefined && { subset: subset(members) }),
+      ...(ejection !== undefined && { ejector: ejection === false ? false : ejector({ ...probesWithin(config.attemptTimeout), ...ejection }) }),
       ...(filters !== undefined && { filters: filters.map(filterOf) }),
     },
   };
+}
+
+/** A probe is a call: without a time of its own it has that of an attempt. */
+function probesWithin(attemptTimeout: ClientConfiguration['attemptTimeout']): { readonly probeTimeout?: Duration } {
+  return attemptTimeout === undefined || attemptTimeout === false ? {} : { probeTimeout: attemptTimeout };
 }
 
 function retryOf({ backoff: waits, ...rest }: Exclude<NonNullable<ClientConfiguration['retry']>, boolean>): NonNullable<ClientOptions['retry']> {
@@ -86,43 +98,11 @@ function backoffOf(config: BackoffConfiguration): Backoff {
   }
 }
 
-function balancerOf(config: BalancerConfiguration, chance: { readonly random?: () => number }): Balancer {
-  const given = typeof config === 'string' ? { type: config } : config;
-  switch (given.type) {
-    case 'p2c': {
-      const load = 'load' in given ? given.load : undefined;
-      return p2c({ ...chance, ...(load !== undefined && { load: loadOf(load) }) });
-    }
-    case 'round-robin':
-      return roundRobin(chance);
-    case 'random':
-      return random(chance);
-    case 'weighted':
-      return weighted(chance);
-  }
-}
-
-function loadOf(config: BalancerLoad): Load {
-  const given = typeof config === 'string' ? { type: config } : config;
-  switch (given.type) {
-    case 'relative-latency':
-      return relativeLatency(withoutType(given));
-    case 'peak-ewma':
-      return peakEwma(withoutType(given));
-    case 'least-pending':
-      return leastPending(withoutType(given));
-  }
-}
-
 function filterOf(filter: FilterConfiguration): Filter {
   if (Object.keys(filter).length !== 1) throw new TypeError('filters: each is exactly one of { version }, { tags } and { metadata }');
   if ('version' in filter) return byVersion(filter.version);
   if ('tags' in filter) return byTags(filter.tags);
   return byMetadata(filter.metadata);
-}
-
-export function withoutType<T extends { readonly type: string }>({ type: _type, ...options }: T): Omit<T, 'type'> {
-  return options;
 }
 
 /** The same headers, whose values an `inspect` does not show: they may authorize. */

@@ -1,24 +1,30 @@
+import type { HashOptions } from '../balancing/hash-balancer.js';
+import type { LeastRequestsOptions } from '../balancing/least-requests.js';
+import type { AdaptiveOptions } from '../balancing/adaptive-options.js';
 import type { P2cOptions } from '../balancing/p2c.js';
 import type { EjectorOptions } from '../balancing/ejector.js';
+import type { SubsetOptions } from '../balancing/subset.js';
 import type { RelativeLatencyOptions } from '../balancing/relative-latency.js';
+import type { RingHashOptions } from '../balancing/ring-hash.js';
 import type { CallHeaders } from '../call/call.js';
 import type { OutboundRetryOptions } from '../client/repeatable.js';
 import type { ClientOptions } from '../client/service-client.js';
 import type { ActiveCheck } from '../health/active-check.js';
 import type { HttpProbeOptions } from '../health/http-probe.js';
-import type { MonitorOptions } from '../health/monitor.js';
+import type { MonitorOptions } from '../health/monitor-options.js';
 import type { TcpProbeOptions } from '../health/tcp-probe.js';
 import type { HybridOptions, HybridServiceOptions } from '../hybrid/hybrid.js';
 import type { ResolveOptions } from '../registry/static.js';
 import type { StaticAddress } from '../registry/static-address.js';
 import type { CanaryOptions } from '../selection/canary.js';
-import type { CallField } from '../selection/call-field.js';
+import type { CallField } from '../call/call-field.js';
 import type { Condition, ConditionValue } from '../selection/condition.js';
 import type { MetadataWanted } from '../selection/by-metadata.js';
 import type { MetadataHealthOptions } from '../selection/metadata-health.js';
 import type { RoutingRule } from '../selection/routing.js';
 import type { TagsWanted } from '../selection/by-tags.js';
 import type { TargetOptions } from '../selection/target.js';
+import type { RoutePolicies } from '../server/route-policies.js';
 import type { ServiceOptions } from '../service/service.js';
 import type { DiscoveryOptions } from '../service/service-discovery.js';
 import type { Duration } from '../time/duration.js';
@@ -67,6 +73,7 @@ export interface ServiceConfiguration extends Omit<
   Partial<ServiceOptions>,
   | 'adapter'
   | 'routes'
+  | 'routePolicies'
   | 'controllers'
   | 'resolve'
   | 'wrappers'
@@ -81,9 +88,19 @@ export interface ServiceConfiguration extends Omit<
   | 'clients'
   | Surroundings
 > {
-  readonly health?: Omit<MonitorOptions, 'checks' | 'authorize' | 'clock'>;
+  readonly health?: Omit<MonitorOptions, 'checks' | 'format' | 'authorize' | 'alerts' | 'logger' | 'clock'>;
   readonly rateLimit?: Omit<RateLimitOptions, 'clock' | 'on'>;
   readonly concurrencyLimit?: boolean | Omit<ConcurrencyLimitOptions, 'clock' | 'random' | 'on'>;
+  /** By `GET /orders/:id` or by the name of the operation; each takes the place of what the route has of its kind in code. */
+  readonly routePolicies?: Readonly<Record<string, RouteConfiguration>>;
+}
+
+/** Of one route. */
+export interface RouteConfiguration extends Pick<RoutePolicies, 'timeout'> {
+  readonly bulkhead?: number | false | Omit<BulkheadOptions, 'clock' | 'on'>;
+  readonly rateLimit?: false | Omit<RateLimitOptions, 'clock' | 'on'>;
+  readonly concurrencyLimit?: boolean | Omit<ConcurrencyLimitOptions, 'clock' | 'random' | 'on'>;
+  readonly replyCache?: boolean | Omit<ReplyCacheOptions, 'identity' | 'key' | 'clock' | 'on'>;
 }
 
 export interface RegistryConfiguration {
@@ -167,12 +184,24 @@ export type BalancerLoad =
   | { readonly type: 'peak-ewma'; readonly decay?: Duration }
   | { readonly type: 'least-pending'; readonly count?: 'waiting' | 'open' };
 
-export type BalancerName = 'p2c' | 'round-robin' | 'random' | 'weighted';
+/** Every balancer that a configuration can name, and what it can be told beside that. */
+export interface BalancerOptions {
+  readonly p2c: Omit<P2cOptions, 'load' | 'random'> & { readonly load?: BalancerLoad };
+  readonly 'round-robin': object;
+  readonly random: object;
+  readonly weighted: object;
+  readonly 'least-requests': Omit<LeastRequestsOptions, 'random'>;
+  readonly 'pick-first': object;
+  readonly 'ring-hash': RingHashOptions;
+  readonly maglev: HashOptions;
+  readonly adaptive: Omit<AdaptiveOptions, 'clock' | 'logger' | 'random' | 'regionOf' | 'rules'>;
+}
+
+export type BalancerName = keyof BalancerOptions;
 
 export type BalancerConfiguration =
-  | BalancerName
-  | ({ readonly type: 'p2c'; readonly load?: BalancerLoad } & Omit<P2cOptions, 'load' | 'random'>)
-  | { readonly type: Exclude<BalancerName, 'p2c'> };
+  | Exclude<BalancerName, 'ring-hash' | 'maglev'>
+  | { [N in BalancerName]: { readonly type: N } & BalancerOptions[N] }[BalancerName];
 
 export type BackoffConfiguration =
   | ({ readonly type: 'full-jitter' | 'decorrelated' } & BackoffOptions)
@@ -202,6 +231,7 @@ export interface ClientConfiguration extends Pick<ClientOptions, 'timeout' | 'at
   readonly throttle?: boolean | Omit<ThrottleOptions, 'clock' | 'random' | 'on'>;
   readonly headers?: CallHeaders;
   readonly balancer?: BalancerConfiguration;
+  readonly subset?: SubsetOptions;
   readonly ejector?: false | EjectorOptions;
   readonly filters?: readonly FilterConfiguration[];
   readonly routing?: RoutingConfiguration;

@@ -36,9 +36,9 @@ export function isSecretPath(path: Path): boolean {
   return path.some((name, index) => !isServiceName(path, index) && (isSecretWord(name) || SECRET_NAMES.has(name.toLowerCase())));
 }
 
-/** A service may be called `auth` or `tokens`. */
+/** A service may be called `auth` or `tokens`, and a route `GET /tokens`. */
 function isServiceName(path: Path, index: number): boolean {
-  return path[index - 1] === 'services' || (index === 1 && path[0] === 'clients');
+  return path[index - 1] === 'services' || path[index - 1] === 'routePolicies' || (index === 1 && path[0] === 'clients');
 }
 
 /** Collects what is wrong, and sees to it that no secret is in it. */

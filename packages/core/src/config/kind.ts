@@ -68,6 +68,8 @@ export function textLike(expects: string, form: RegExp): Kind {
   return scalar(expects, (value) => typeof value === 'string' && form.test(value), sameText);
 }
 
+export const headerName: Kind = textLike('the name of a header', /^[\w!#$%&'*+.^`|~-]+$/);
+
 export function whole(least: number, most: number = Number.MAX_SAFE_INTEGER): Kind {
   const bounds = most === Number.MAX_SAFE_INTEGER ? `from ${least}` : `from ${least} to ${most}`;
   return scalar(
@@ -80,6 +82,24 @@ export function whole(least: number, most: number = Number.MAX_SAFE_INTEGER): Ki
 export function number(least: number, most: number = Infinity): Kind {
   const bounds = most === Infinity ? `from ${least}` : `from ${least} to ${most}`;
   return scalar(`a number ${bounds}`, (value) => typeof value === 'number' && Number.isFinite(value) && value >= least && value <= most, plainValue);
+}
+
+/** Such a number, or false for none. */
+export function wholeOrFalse(least: number): Kind {
+  return scalar(
+    `a whole number from ${least}, or false`,
+    (value) => value === false || (Number.isSafeInteger(value) && (value as number) >= least),
+    plainValue,
+  );
+}
+
+/** A number from `least`, or false for none. */
+export function numberOrFalse(least: number): Kind {
+  return scalar(
+    `a number from ${least}, or false`,
+    (value) => value === false || (typeof value === 'number' && Number.isFinite(value) && value >= least),
+    plainValue,
+  );
 }
 
 /** One of these. */

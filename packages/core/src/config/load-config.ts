@@ -4,7 +4,7 @@ import { inspect } from 'node:util';
 import { REDACTED } from '../logging/redact.js';
 import { checkOptions, checkRecord, namesOf } from '../options/check.js';
 import { shown } from '../options/shown.js';
-import type { NamedValues } from '../selection/call-field.js';
+import type { NamedValues } from '../call/call-field.js';
 import { ConfigError } from './config-error.js';
 import { readConfigFile } from './config-file.js';
 import type { Configuration } from './configuration.js';

@@ -7,7 +7,7 @@ import { memoryRegistry } from '../registry/memory.js';
 import type { Registry } from '../registry/registry.js';
 import { staticRegistry } from '../registry/static.js';
 import type { Clock } from '../time/clock.js';
-import { withoutType } from './client-options.js';
+import { withoutType } from './without-type.js';
 import type { RegistryConfiguration, Services, StoreConfiguration } from './configuration.js';
 import { EnvironmentText } from './environment-text.js';
 import type { Findings, Path } from './findings.js';

@@ -2,8 +2,8 @@ import type { ActiveCheck } from '../health/active-check.js';
 import { httpProbe } from '../health/http-probe.js';
 import type { Probe } from '../health/probe.js';
 import { tcpProbe } from '../health/tcp-probe.js';
-import { withoutType } from './client-options.js';
 import type { CheckConfiguration, ProbeConfiguration } from './configuration.js';
+import { withoutType } from './without-type.js';
 
 /** @throws TypeError for what a probe refuses */
 export function checkOf({ probe = 'tcp', ...rest }: Partial<CheckConfiguration>): ActiveCheck {

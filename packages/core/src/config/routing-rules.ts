@@ -1,10 +1,10 @@
-import { FIELD_KINDS } from '../selection/call-field.js';
-import type { NamedValues } from '../selection/call-field.js';
+import { FIELD_KINDS } from '../call/call-field.js';
+import type { NamedValues } from '../call/call-field.js';
 import type { Condition } from '../selection/condition.js';
 import { routing } from '../selection/routing.js';
 import type { Routing, RoutingRule } from '../selection/routing.js';
-import { isOriginalRule } from './client-schema.js';
 import type { OriginalCondition, OriginalRule, RoutingConfiguration, RuleConfiguration } from './configuration.js';
+import { isOriginalRule } from './selection-kinds.js';
 
 /** @throws TypeError as `routing()` does. */
 export function routingOf(

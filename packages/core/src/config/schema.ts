@@ -1,6 +1,6 @@
 import type { ActiveCheck, RecoveryOptions } from '../health/active-check.js';
 import type { HttpProbeOptions } from '../health/http-probe.js';
-import type { MonitorOptions } from '../health/monitor.js';
+import type { MonitorOptions } from '../health/monitor-options.js';
 import type { TcpProbeOptions } from '../health/tcp-probe.js';
 import type { HybridServiceOptions } from '../hybrid/hybrid.js';
 import type { ResolveOptions, StaticRegistryOptions } from '../registry/static.js';
@@ -11,11 +11,13 @@ import type { ServiceOptions } from '../service/service.js';
 import type { DiscoveryOptions } from '../service/service-discovery.js';
 import type { FileStoreOptions } from '../discovery/file-store.js';
 import type { FileRegistryOptions } from '../registry/file.js';
-import { client, concurrencyLimit, rateLimit, routing } from './client-schema.js';
+import { client } from './client-schema.js';
 import type { ActiveHealthConfiguration, Configuration, DirectConfiguration, HybridConfiguration } from './configuration.js';
 import { either, list, open, record, shape, typeOrObject } from './compound-kinds.js';
 import { duration, durationOrFalse, flag, number, oneOf, only, text, textLike, whole } from './kind.js';
 import type { Kind } from './kind.js';
+import { concurrencyLimit, rateLimit, routePolicies } from './policy-kinds.js';
+import { routing } from './selection-kinds.js';
 
 const texts = list(text, 'a list of texts');
 const serviceName = { name: 'the name of a service' };
@@ -42,15 +44,23 @@ const service: Kind = shape<ServiceOptions>()(
     timeout: durationOrFalse,
     rateLimit,
     concurrencyLimit,
+    routePolicies: record(routePolicies, {
+      name: 'a route, such as GET /orders/:id',
+      fits: (name) => name !== '__proto__' && /^[\x20-\x7e]{1,200}$/.test(name),
+    }),
     errorHandling: oneOf(['problem', 'native']),
     health: shape<MonitorOptions>()(
       {
         path: textLike("a path, such as '/health'", /^\/\S*$/),
+        aliases: flag,
         showDetails: oneOf(['never', 'always', 'when-authorized']),
+        version: text,
         concurrency: whole(1),
+        history: whole(0),
         retryAfter: duration,
+        alertFrom: oneOf(['warn', 'fail']),
       },
-      { checks: true, authorize: true, clock: true },
+      { checks: true, format: true, authorize: true, alerts: true, logger: true, clock: true },
     ),
     drainDelay: duration,
     drainTimeout: duration,

@@ -8,6 +8,9 @@ import { memoryRegistry } from '../registry/memory.js';
 import { staticRegistry } from '../registry/static.js';
 import { checkAddresses } from '../registry/static-address.js';
 import type { StaticAddress } from '../registry/static-address.js';
+import { routePolicy } from '../server/route-policies.js';
+import type { RoutePolicies } from '../server/route-policies.js';
+import { systemClock } from '../time/clock.js';
 import { concurrencyLimit } from '../wrappers/concurrency-limit.js';
 import { rateLimit } from '../wrappers/rate-limit.js';
 import { configuredClient } from './client-options.js';
@@ -135,6 +138,11 @@ function tryService(service: ServiceConfiguration, attempt: Attempt): void {
   const { rateLimit: rate, concurrencyLimit: concurrency } = service;
   if (rate !== undefined) attempt(['service', 'rateLimit'], () => rateLimit(rate));
   if (typeof concurrency === 'object') attempt(['service', 'concurrencyLimit'], () => concurrencyLimit(concurrency));
+  for (const [route, policies] of Object.entries(service.routePolicies ?? {})) {
+    for (const kind of Object.keys(policies) as (keyof RoutePolicies)[]) {
+      attempt(['service', 'routePolicies', route, kind], () => routePolicy(kind, policies[kind]!, { clock: systemClock, random: Math.random }));
+    }
+  }
 }
 
 function tryAddresses(services: Services, pathOf: (name: string) => Path, attempt: Attempt): void {

@@ -2,6 +2,7 @@ import { Reply } from '../call/reply.js';
 import { mayHaveActed } from '../call/begun.js';
 import type { Call } from '../call/call.js';
 import { REQUEST_ID } from '../call/context.js';
+import { NO_RETRY, isGivenUp } from '../call/given-up.js';
 import type { ErrorMapper } from './error-mapper.js';
 import { isRemoteError } from './remote-error.js';
 import { ServiceError, isRefusal, isServiceError } from './service-error.js';
@@ -58,10 +59,14 @@ function speaksForHandler(error: unknown): boolean {
   return isServiceError(error) ? !isRefusal(error) : typeof error === 'object' && error !== null && isAnswer(error);
 }
 
-/** Asks the mappers in turn, problem+json last. A mapper that throws is passed over; the reply remembers the error that it was made from. */
+/**
+ * Asks the mappers in turn, problem+json last. A mapper that throws is passed over; the reply remembers the error that it was made from.
+ * Of what an outbound call gave up with, because it had no budget left for another try, the reply says `x-retry: no`: one layer tries again,
+ * and when it may not, none above it shall.
+ */
 export function replyMapping(mappers: readonly ErrorMapper[], service?: string): (error: unknown, call: Call) => Reply {
   const asked = mappers.filter((mapper) => mapper.toReply !== undefined);
-  return (error, call) => {
+  const answer = (error: unknown, call: Call): Reply => {
     for (const mapper of asked) {
       try {
         const reply = mapper.toReply!(error, call);
@@ -72,6 +77,11 @@ export function replyMapping(mappers: readonly ErrorMapper[], service?: string):
       }
     }
     return problemReply(error, call, service);
+  };
+  return (error, call) => {
+    const reply = answer(error, call);
+    if (reply.sent || reply.status < 400 || 'x-retry' in reply.headers || !isGivenUp(call, error)) return reply;
+    return reply.with({ headers: NO_RETRY });
   };
 }
 

@@ -3,7 +3,7 @@ import type { CheckReport, HealthStatus } from './check.js';
 /** Whether the service takes traffic. It moves only forward, from left to right. */
 export type Readiness = 'starting' | 'ready' | 'draining';
 
-/** What one of the four questions was answered with. */
+/** What one of the health questions was answered with. */
 export interface HealthReport {
   readonly status: HealthStatus;
   readonly readiness: Readiness;
@@ -11,25 +11,14 @@ export interface HealthReport {
   readonly checks: readonly CheckReport[];
   /** What else whoever may see details has to know, such as faults that are injected on purpose. Default none. */
   readonly notes?: readonly string[];
+  /** When it was made, milliseconds since the Unix epoch. */
+  readonly at: number;
+  /** Of the service. */
+  readonly version?: string;
 }
 
 /**
- * The body of a health reply: `{"status":"pass"}`, and with details the rest of the health+json format
- * (draft-inadarei-api-health-check-06). Without details nothing but the one word leaves the process.
+ * What a reply says, in a format of your own: text as it is, anything else as JSON. Without `details` the report is cut to `status`, `readiness`
+ * and `at`, so that nothing more can leave. A throw answers 500.
  */
-export function healthJson(report: HealthReport, details: boolean): string {
-  if (!details) return `{"status":"${report.status}"}`;
-  const checks: Record<string, readonly object[]> = Object.create(null) as Record<string, readonly object[]>;
-  for (const check of report.checks) {
-    checks[check.name] = [
-      {
-        status: check.status,
-        observedValue: Math.round(check.durationMs),
-        observedUnit: 'ms',
-        time: new Date(check.at).toISOString(),
-        ...(check.output === undefined ? {} : { output: check.output }),
-      },
-    ];
-  }
-  return JSON.stringify({ status: report.status, notes: [report.readiness, ...(report.notes ?? [])], checks });
-}
+export type HealthFormat = (report: HealthReport, context: { readonly details: boolean }) => unknown;

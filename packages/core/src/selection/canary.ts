@@ -2,10 +2,10 @@ import type { Call } from '../call/call.js';
 import { checkOptions, checkSurroundings, namesOf } from '../options/check.js';
 import { shown } from '../options/shown.js';
 import type { Instance } from '../registry/registry.js';
-import { textReader } from './call-field.js';
-import type { CallField } from './call-field.js';
+import { textReader } from '../call/call-field.js';
+import type { CallField } from '../call/call-field.js';
 import type { Router, Target, TargetStates } from './router.js';
-import { fnv1a, placeOf } from './stable-hash.js';
+import { fnv1a, placeOf } from '../balancing/stable-hash.js';
 import { targetOf } from './target.js';
 import type { TargetOptions } from './target.js';
 

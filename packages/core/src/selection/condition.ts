@@ -1,8 +1,8 @@
 import type { Call } from '../call/call.js';
 import { unknownOption } from '../options/check.js';
 import { shown } from '../options/shown.js';
-import { FIELD_KINDS, fieldReader, kindOfField } from './call-field.js';
-import type { CallField, NamedValues } from './call-field.js';
+import { FIELD_KINDS, fieldReader, kindOfField } from '../call/call-field.js';
+import type { CallField, NamedValues } from '../call/call-field.js';
 import { glob } from './glob.js';
 
 /**

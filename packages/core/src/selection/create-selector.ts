@@ -37,6 +37,7 @@ const OPTIONS = namesOf<SelectorOptions>({
   filters: true,
   routing: true,
   zone: true,
+  subset: true,
   health: true,
   clock: true,
   random: true,
@@ -62,6 +63,7 @@ export function createSelector(options: SelectorOptions): ServiceSelector {
   checkOptions('createSelector', options, OPTIONS);
   checkSurroundings('createSelector', options);
   checkList(options.filters, 'createSelector filters', 'filters { key?(call), keep(instance, key) }');
+  checkFunction(options.subset, 'createSelector subset');
   checkFunction(options.onPriority, 'createSelector onPriority');
   checkFunction(options.onArrival, 'createSelector onArrival');
   checkFunction(options.onDeparture, 'createSelector onDeparture');
@@ -133,7 +135,8 @@ class DirectorySelector implements ServiceSelector, TargetStates {
       ejection: this.#ejection,
       filters,
       zone,
-      failing: (instance) => this.#failing(instance),
+      subset: options.subset,
+      healthOf: (instance) => this.#healthOf(instance),
       onThrow: ({ id }, error) => logger.error({ service, id, error }, 'A filter or a routing target threw; the instance is left out'),
       targets: routers.reduce((sum, { targets }) => sum + (targets?.length ?? 0), 0),
       onArrival,
@@ -284,7 +287,7 @@ class DirectorySelector implements ServiceSelector, TargetStates {
     for (const source of this.#health) {
       this.#unsubscribe.push(
         source.onChange((service, id) => {
-          if (service === this.service && this.#roster.recheck(id)) this.#priorities?.look();
+          if (service === this.service && this.#roster.recheck(id, this.#clock.now())) this.#priorities?.look();
         }),
       );
     }
@@ -292,15 +295,18 @@ class DirectorySelector implements ServiceSelector, TargetStates {
   }
 
   /** Somebody's bug must cost nobody an endpoint. */
-  #failing(instance: Instance): boolean {
+  #healthOf(instance: Instance): boolean | undefined {
+    let healthy: boolean | undefined;
     for (const source of this.#health) {
       try {
-        if (source.healthOf(instance) === false) return true;
+        const said = source.healthOf(instance);
+        if (said === false) return false;
+        healthy ??= said;
       } catch (error) {
         this.#logger.error({ service: this.service, id: instance.id, error }, 'A health source threw; it counts as unknown');
       }
     }
-    return false;
+    return healthy;
   }
 
   #apply(snapshot: Snapshot): void {

@@ -1,5 +1,6 @@
 import { weightOf } from '../balancing/endpoint.js';
 import type { Endpoint } from '../balancing/endpoint.js';
+import type { Subset } from '../balancing/subset.js';
 import type { Instance } from '../registry/registry.js';
 import { Level } from './level.js';
 import { spread } from './spill.js';
@@ -23,6 +24,8 @@ export class EndpointView {
   readonly #sharing: Level[] = [];
   readonly #bounds: number[] = [];
   readonly #zones: ZoneCount | undefined;
+  /** The ids of those that a subset has left; undefined when there is none. */
+  #chosen: ReadonlySet<string> | undefined;
   readonly #fairSize: (level: Level) => number;
 
   /** `zone`: whose instances are preferred within each priority; undefined: all zones are alike. */
@@ -59,17 +62,38 @@ export class EndpointView {
   place(endpoint: Endpoint): void {
     const { instance } = endpoint;
     const before = this.#levelOf(endpoint);
-    if (!(weightOf(instance) > 0 && this.keep(instance))) {
+    if (!this.#takes(instance) || this.#chosen?.has(instance.id) === false) {
       if (before !== undefined) this.#leave(endpoint, before);
       return;
     }
     const near = this.zone === undefined ? undefined : instance.zone === this.zone;
-    const rank = (instance.priority ?? 0) * 2 + (near === false ? 1 : 0);
+    const rank = this.#rankOf(instance);
     if (before !== undefined && before.rank !== rank) this.#leave(endpoint, before);
     this.#zones?.put(endpoint);
     const level = this.#levelOfRank(rank) ?? this.#add(new Level(rank, instance.priority ?? 0, near));
     level.put(endpoint);
     this.#choose();
+  }
+
+  /** Which of the instances are members from now on, each level narrowed by itself. The endpoints have to be placed anew. */
+  narrow(instances: readonly Instance[], subset: Subset): void {
+    const byRank = new Map<number, Instance[]>();
+    for (const instance of instances) {
+      if (!this.#takes(instance)) continue;
+      const rank = this.#rankOf(instance);
+      const alike = byRank.get(rank);
+      if (alike === undefined) byRank.set(rank, [instance]);
+      else alike.push(instance);
+    }
+    this.#chosen = new Set([...byRank.values()].flatMap((alike) => subset(alike).map(({ id }) => id)));
+  }
+
+  #takes(instance: Instance): boolean {
+    return weightOf(instance) > 0 && this.keep(instance);
+  }
+
+  #rankOf({ priority = 0, zone }: Instance): number {
+    return priority * 2 + (this.zone === undefined || zone === this.zone ? 0 : 1);
   }
 
   /** The state of an endpoint has changed. */

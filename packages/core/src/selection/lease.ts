@@ -23,7 +23,8 @@ export class EndpointLease implements Lease {
   readonly #clock: Clock;
   readonly #startedAt: number;
   readonly #epoch: number;
-  readonly #probe: boolean;
+  /** Of a probe; 0 of any other call. */
+  readonly #permit: number;
   #state: typeof WAITING | typeof WORKING | typeof FAILING | typeof ENDED = WAITING;
 
   constructor(endpoint: Endpoint, ejection: Ejection, clock: Clock, now: number, probe: boolean) {
@@ -31,8 +32,7 @@ export class EndpointLease implements Lease {
     this.#ejection = ejection;
     this.#clock = clock;
     this.#startedAt = now;
-    if (probe) ejection.probe(endpoint, now);
-    this.#probe = probe;
+    this.#permit = probe ? ejection.probe(endpoint, now) : 0;
     this.#epoch = endpoint.health.epoch;
     endpoint.started(now);
   }
@@ -46,7 +46,7 @@ export class EndpointLease implements Lease {
     this.#state = works ? WORKING : FAILING;
     endpoint.noLongerWaiting(this.#startedAt);
     endpoint.measured(latencyMs);
-    endpoint.meter.observe(latencyMs, works ? 'ok' : 'failed', now);
+    endpoint.meter.observe(latencyMs, works ? 'ok' : status === 429 ? 'overload' : 'failed', now);
     if (works) this.#ejection.succeeded(endpoint, this.#epoch, now);
   }
 
@@ -64,12 +64,12 @@ export class EndpointLease implements Lease {
       endpoint.noLongerWaiting(this.#startedAt);
       // For people: a connection that fails, or a caller who leaves, is no answer.
       if (kind !== 'cancelled' && kind !== 'refused' && kind !== 'transport') endpoint.measured(latencyMs);
-      endpoint.meter.observe(latencyMs, kind === 'ok' || kind === 'cancelled' ? kind : 'failed', now);
+      endpoint.meter.observe(latencyMs, kind === 'ok' || kind === 'cancelled' || kind === 'overload' ? kind : 'failed', now);
     } else if (before === WORKING) {
       endpoint.meter.observe(0, 'failed', now);
     }
     if (kind === 'ok') this.#ejection.succeeded(endpoint, this.#epoch, now);
-    else if (kind === 'cancelled') this.#ejection.cancelled(endpoint, this.#epoch, this.#probe, now);
-    else this.#ejection.failed(endpoint, this.#epoch, this.#probe, outcome, now);
+    else if (kind === 'cancelled') this.#ejection.cancelled(endpoint, this.#epoch, this.#permit, now);
+    else this.#ejection.failed(endpoint, this.#epoch, this.#permit, outcome, now);
   }
 }

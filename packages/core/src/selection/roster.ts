@@ -2,6 +2,7 @@ import type { Call } from '../call/call.js';
 import { Endpoint } from '../balancing/endpoint.js';
 import type { Ejection } from '../balancing/ejection.js';
 import type { Fleet } from '../balancing/load.js';
+import type { Subset } from '../balancing/subset.js';
 import { originOf } from '../registry/registry.js';
 import type { Instance } from '../registry/registry.js';
 import { EndpointView } from './endpoint-view.js';
@@ -14,8 +15,10 @@ export interface RosterOptions {
   readonly filters: readonly Filter[];
   /** Preferred within each priority. */
   readonly zone: string | undefined;
-  /** Whether somebody beside the registry calls it failing. */
-  readonly failing: (instance: Instance) => boolean;
+  /** Applied in each view, to each level by itself, so that neither a routing target nor a zone loses all of its instances. */
+  readonly subset: Subset | undefined;
+  /** What others than the registry say of it: false when any of them calls it failing, undefined when nobody knows. */
+  readonly healthOf: (instance: Instance) => boolean | undefined;
   /** Hears that a filter or a target threw about an instance, once for each; it is left out. */
   readonly onThrow: (instance: Instance, error: unknown) => void;
   /** How many targets the routers have. */
@@ -63,9 +66,10 @@ export class Roster {
 
   /** Takes over a complete list. Endpoints with the same id, address and server name stay what they are, with all that is known of them. */
   apply(instances: readonly Instance[], now: number): void {
-    const { fleet, ejection, onArrival } = this.#options;
+    const { fleet, onArrival } = this.#options;
     const listed = new Set<string>();
     const arrived: Endpoint[] = [];
+    const turns: [Endpoint, Turn][] = [];
     for (const instance of instances) {
       const key = `${instance.id} ${originOf(instance)} ${instance.serverName ?? ''}`;
       listed.add(key);
@@ -76,15 +80,25 @@ export class Roster {
         arrived.push(endpoint);
         onArrival?.(endpoint.origin, endpoint.serverName);
       } else if (known.endpoint.instance !== instance) {
-        known.endpoint.instance = instance;
-        this.#judge(known.endpoint);
-        for (const view of this.#allViews()) view.place(known.endpoint);
+        const { endpoint } = known;
+        const before = endpoint.instance;
+        endpoint.instance = instance;
+        const turn = this.#judge(endpoint, before);
+        if (turn !== undefined) turns.push([endpoint, turn]);
+        for (const view of this.#allViews()) view.place(endpoint);
       }
     }
     for (const [key, { endpoint }] of this.#endpoints) {
       if (!listed.has(key)) this.#remove(key, endpoint);
     }
-    if (arrived.length === 0) return;
+    if (arrived.length > 0) this.#arrive(arrived, now);
+    if (this.#options.subset !== undefined) for (const view of this.#allViews()) this.#narrow(view, this.#options.subset);
+    // Last: who hears of a state that changed is to see the whole list.
+    for (const [endpoint, turn] of turns) this.#turned(endpoint, turn, now);
+  }
+
+  #arrive(arrived: readonly Endpoint[], now: number): void {
+    const { ejection } = this.#options;
     // Slow start protects a newcomer beside others that could do its work. Where all are new, it would only delay them alike.
     const { slowStartMs } = ejection.settings;
     let established = false;
@@ -93,16 +107,19 @@ export class Roster {
       if (established) endpoint.startSlowly(now, slowStartMs);
       ejection.add();
       this.#byId.set(endpoint.id, endpoint);
-      this.#judge(endpoint);
+      this.#judge(endpoint, endpoint.instance);
       for (const view of this.#allViews()) view.place(endpoint);
     }
   }
 
   /** Somebody's opinion of an instance may have changed. Whether it has. */
-  recheck(id: string): boolean {
+  recheck(id: string, now: number): boolean {
     const endpoint = this.#byId.get(id);
-    if (endpoint === undefined || !this.#judge(endpoint)) return false;
+    if (endpoint === undefined) return false;
+    const turn = this.#judge(endpoint, endpoint.instance);
+    if (turn === undefined) return false;
     this.refresh(endpoint);
+    this.#turned(endpoint, turn, now);
     return true;
   }
 
@@ -158,8 +175,17 @@ export class Roster {
     const { filters, ejection, zone } = this.#options;
     const parts = filters.map((filter) => (call === undefined ? undefined : filter.key?.(call)) ?? '');
     const view = new EndpointView((instance) => this.#keeps(instance, target, parts), ejection.settings.panicBelow, zone);
-    for (const endpoint of this) view.place(endpoint);
+    if (this.#options.subset !== undefined) this.#narrow(view, this.#options.subset);
+    else for (const endpoint of this) view.place(endpoint);
     return view;
+  }
+
+  #narrow(view: EndpointView, subset: Subset): void {
+    view.narrow(
+      Array.from(this, ({ instance }) => instance),
+      subset,
+    );
+    for (const endpoint of this) view.place(endpoint);
   }
 
   /** One bad test about one instance must neither cost the others nor stop a list from being taken over. */
@@ -189,11 +215,20 @@ export class Roster {
     yield* this.#views.values();
   }
 
-  /** Whether what others say of it has changed. */
-  #judge(endpoint: Endpoint): boolean {
+  /** Whether what others say of it has changed, and to what. */
+  #judge(endpoint: Endpoint, before: Instance): Turn | undefined {
     const { instance, passing } = endpoint;
-    endpoint.passing = instance.status !== 'fail' && !this.#options.failing(instance);
-    return endpoint.passing !== passing;
+    const said = this.#options.healthOf(instance);
+    endpoint.passing = instance.status !== 'fail' && said !== false;
+    if (endpoint.passing === passing) return undefined;
+    if (passing) return 'failing';
+    return said === true || before.status === 'fail' ? 'works' : 'unknown';
+  }
+
+  /** Unknown counts as healthy, but is nobody's word that it works: an ejection goes on. */
+  #turned(endpoint: Endpoint, turn: Turn, now: number): void {
+    if (turn === 'works') this.#options.ejection.recovered(endpoint, now);
+    else if (turn === 'unknown') this.#options.ejection.startSlowly(endpoint, now);
   }
 
   #remove(key: string, endpoint: Endpoint): void {
@@ -204,6 +239,8 @@ export class Roster {
     this.#options.onDeparture?.(endpoint.origin, endpoint.serverName);
   }
 }
+
+type Turn = 'failing' | 'works' | 'unknown';
 
 interface Known {
   readonly endpoint: Endpoint;

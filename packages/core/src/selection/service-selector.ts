@@ -1,6 +1,7 @@
 import type { Balancer } from '../balancing/balancer.js';
 import type { Ejector } from '../balancing/ejector.js';
 import type { EndpointState } from '../balancing/health.js';
+import type { Subset } from '../balancing/subset.js';
 import type { Call } from '../call/call.js';
 import type { SnapshotSource } from '../discovery/directory.js';
 import type { Logger } from '../logging/logger.js';
@@ -30,6 +31,8 @@ export interface SelectorOptions {
    * of all: beyond that, calls spill to the other zones. Default: all zones are alike.
    */
   readonly zone?: string;
+  /** Which of the instances that filters and routing leave are used at all, within each priority and side of the zone. Default: all. */
+  readonly subset?: Subset;
   /** What others know of the instances: one that any of them calls unhealthy is not ready, as one with status `fail`. Default none. */
   readonly health?: HealthSource | readonly HealthSource[];
   readonly clock?: Clock;

@@ -1,6 +1,6 @@
 import type { Call } from '../call/call.js';
-import type { CallField } from './call-field.js';
-import { textReader } from './call-field.js';
+import type { CallField } from '../call/call-field.js';
+import { textReader } from '../call/call-field.js';
 import type { Filter } from './filter.js';
 
 /** What a filter is to look for when the call says it: where it is found, or a function. */

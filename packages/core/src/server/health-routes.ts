@@ -1,39 +1,52 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Monitor } from '../health/monitor.js';
-import { healthJson } from '../health/report.js';
 import type { HealthReport } from '../health/report.js';
 import { checkMethods } from '../options/check.js';
 
 /** Answers a health request and says true; says false, without having touched anything, to every other request. */
 export type HealthHandler = (req: IncomingMessage, res: ServerResponse) => boolean;
 
-export type HealthQuestion = 'all' | 'live' | 'ready' | 'startup';
+/** `group`: one of the application's own. */
+export type HealthQuestion = 'all' | 'live' | 'ready' | 'startup' | 'group';
 
 /**
- * The four health routes of a monitor: GET and HEAD, with any query and one trailing slash. A path counts only as it was sent:
- * `/health/../admin` and `//health` are no health routes, so that nothing behind them can be reached by looking like one.
- * Asked before the framework sees the request, thus before authentication, parsers and access logs; other requests pay one string compare.
+ * The health routes of a monitor, `<path>/groups/<name>` and the aliases `/livez` and `/readyz` included: GET and HEAD, with any query and one
+ * trailing slash. A path counts only as it was sent: `/health/../admin` and `//health` are no health routes, so that nothing behind them can be
+ * reached by looking like one. Asked before the framework sees the request, thus before authentication, parsers and access logs; other requests
+ * pay one string compare, three with aliases.
  *
  * 200 for `pass` and `warn` (429 for `warn` when the prober asks by `?warn=429`, which is what Consul's own check takes for a warning),
  * 503 with `Retry-After` for `fail`, 500 when the report itself broke. `onAsked` hears which question was put.
  * @throws TypeError when it is no monitor.
  */
 export function healthHandler(monitor: Monitor, onAsked?: (question: HealthQuestion) => void): HealthHandler {
-  checkMethods(monitor ?? null, ['live', 'ready', 'startup', 'all'], 'health routes', 'Give a monitor: that of a service, or what monitor() makes');
+  checkMethods(
+    monitor ?? null,
+    ['live', 'ready', 'startup', 'all', 'group', 'body', 'shows'],
+    'health routes',
+    'Give a monitor: that of a service, or what monitor() makes',
+  );
   const base = monitor.path;
-  const questions: ReadonlyMap<string, HealthQuestion> = new Map<string, HealthQuestion>([
+  const groups = `${base}/groups/`;
+  const questions = new Map<string, Exclude<HealthQuestion, 'group'>>([
     [base, 'all'],
     [`${base}/live`, 'live'],
     [`${base}/ready`, 'ready'],
     [`${base}/startup`, 'startup'],
   ]);
+  if (monitor.aliases) questions.set('/livez', 'live').set('/readyz', 'ready');
+  const isNear = monitor.aliases
+    ? (url: string): boolean => url.startsWith(base) || url.startsWith('/livez') || url.startsWith('/readyz')
+    : (url: string): boolean => url.startsWith(base);
   return (req, res) => {
     const url = req.url!;
-    if (!url.startsWith(base)) return false;
+    if (!isNear(url)) return false;
     const mark = url.indexOf('?');
     let path = mark === -1 ? url : url.slice(0, mark);
     if (path.endsWith('/')) path = path.slice(0, -1);
-    const question = questions.get(path);
+    let question: HealthQuestion | undefined = questions.get(path);
+    const group = question === undefined && path.startsWith(groups) ? path.slice(groups.length) : '';
+    if (group !== '' && monitor.groups.includes(group)) question = 'group';
     if (question === undefined) return false;
     if (req.method !== 'GET' && req.method !== 'HEAD') {
       res.setHeader('Allow', 'GET, HEAD');
@@ -41,34 +54,31 @@ export function healthHandler(monitor: Monitor, onAsked?: (question: HealthQuest
       return true;
     }
     onAsked?.(question);
-    void answer(
-      monitor,
-      question,
-      req,
-      res,
+    const warns =
       mark !== -1 &&
-        url
-          .slice(mark + 1)
-          .split('&')
-          .includes('warn=429'),
-    );
+      url
+        .slice(mark + 1)
+        .split('&')
+        .includes('warn=429');
+    void answer(monitor, () => (question === 'group' ? monitor.group(group)! : monitor[question]()), req, res, warns);
     return true;
   };
 }
 
-async function answer(monitor: Monitor, question: HealthQuestion, req: IncomingMessage, res: ServerResponse, warns: boolean): Promise<void> {
+async function answer(monitor: Monitor, ask: () => Promise<HealthReport>, req: IncomingMessage, res: ServerResponse, warns: boolean): Promise<void> {
   let status = 500;
-  let body = '{"status":"fail"}';
+  let type = 'application/health+json';
+  let text = '{"status":"fail"}';
   try {
-    const report = await monitor[question]();
+    const report = await ask();
+    const body = monitor.body(report, monitor.shows(req));
+    ({ type, text } = body);
     status = statusOf(report, warns);
-    body = healthJson(report, monitor.shows(req));
-    if (status === 503) res.setHeader('Retry-After', Math.ceil(monitor.retryAfterMs / 1_000));
   } catch {
-    status = 500;
-    body = '{"status":"fail"}';
+    // What it was is nobody's business outside.
   }
-  write(req, res, status, 'application/health+json', body);
+  if (status === 503 && !res.headersSent) res.setHeader('Retry-After', Math.ceil(monitor.retryAfterMs / 1_000));
+  write(req, res, status, type, text);
 }
 
 function statusOf(report: HealthReport, warns: boolean): number {

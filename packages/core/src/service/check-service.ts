@@ -1,5 +1,5 @@
 import { checkMappers } from '../errors/error-mapper.js';
-import { checkFlag, checkFunction, checkList, checkMethods, checkOptions, checkSurroundings, namesOf } from '../options/check.js';
+import { checkFlag, checkFunction, checkList, checkMethods, checkOptions, checkRecord, checkSurroundings, namesOf } from '../options/check.js';
 import { shown } from '../options/shown.js';
 import { checkPort } from '../server/listen-options.js';
 import type { ListenOptions, ServerLimits } from '../server/http-adapter.js';
@@ -38,6 +38,7 @@ export function checkServiceOptions(options: ServiceOptions): void {
   checkSurroundings('createService', options);
   checkList(routes, 'createService routes', 'routes, such as get(path, handler)');
   for (const [index, one] of (routes ?? []).entries()) checkRoute(one, index);
+  checkRecord(options.routePolicies, 'createService routePolicies');
   checkList(wrappers, 'createService wrappers', 'wrappers, the outermost first');
   checkList(limits, 'createService limits', 'wrappers, the outermost first');
   checkMappers(errors, 'createService errors');
@@ -64,8 +65,9 @@ export function checkServiceOptions(options: ServiceOptions): void {
 }
 
 /** @throws TypeError for a route that health requests would never let through to its handler. */
-export function checkHealthPaths(routes: readonly Route[], base: string): void {
+export function checkHealthPaths(routes: readonly Route[], { path: base, aliases }: { readonly path: string; readonly aliases: boolean }): void {
   const taken = ['', '/live', '/ready', '/startup'].map((end) => `${base}${end}`.toLowerCase());
+  if (aliases) taken.push('/livez', '/readyz');
   for (const { method, path } of routes) {
     if (!taken.includes(path.replace(/\/$/, '').toLowerCase())) continue;
     throw new TypeError(

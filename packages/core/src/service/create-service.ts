@@ -4,7 +4,8 @@ import type { ClientClass } from '../client/client-decorators.js';
 import type { ClientOptions, ServiceClient } from '../client/service-client.js';
 import { ServiceError } from '../errors/service-error.js';
 import { monitor as makeMonitor } from '../health/monitor.js';
-import type { Monitor, MonitorOptions } from '../health/monitor.js';
+import type { Monitor } from '../health/monitor.js';
+import type { MonitorOptions } from '../health/monitor-options.js';
 import { jsonLogger } from '../logging/json-logger.js';
 import { checkInstance } from '../registry/instance.js';
 import { originOf } from '../registry/registry.js';
@@ -13,8 +14,9 @@ import { controllerParts } from '../server/controller-routes.js';
 import { healthHandler } from '../server/health-routes.js';
 import type { Address } from '../server/http-adapter.js';
 import { createMountable } from '../server/mountable.js';
+import { withRoutePolicies } from '../server/route-policies.js';
+import { DEFAULT_INBOUND_TIMEOUT_MS } from '../server/stack.js';
 import { systemClock } from '../time/clock.js';
-import type { Clock } from '../time/clock.js';
 import { observedPolicies } from '../telemetry/policy-metrics.js';
 import { faultReports } from '../wrappers/in-force.js';
 import type { FaultReport } from '../wrappers/in-force.js';
@@ -37,6 +39,7 @@ const OPTIONS: Readonly<Record<keyof ServiceOptions, true>> = {
   id: true,
   adapter: true,
   routes: true,
+  routePolicies: true,
   controllers: true,
   resolve: true,
   wrappers: true,
@@ -92,15 +95,20 @@ export function createService(options: ServiceOptions): Service {
   // Refused here, not by the registry at a time when nobody looks.
   checkInstance(instanceOf(options.id ?? 'checked', { host: advertise.host ?? '127.0.0.1', port: advertise.port ?? 1 }));
 
-  const monitor = monitorOf(options.health, clock);
+  const monitor = monitorOf(options.health, { clock, logger, ...(options.version !== undefined && { version: options.version }) });
   const seen = new Map<string, string>();
   const { controllers = [], resolve } = options;
   const list: unknown = controllers;
   if (!Array.isArray(list)) throw new TypeError('controllers: that is no list. Give an array of instances or classes with @Controller.');
   const parts = controllers.map((one) => controllerParts(one, resolve === undefined ? {} : { resolve }, seen));
   for (const check of parts.flatMap(({ checks }) => checks)) monitor.add(check);
-  const routes = [...(options.routes ?? []), ...parts.flatMap((part) => part.routes)];
-  checkHealthPaths(routes, monitor.path);
+  const { timeout: bound = DEFAULT_INBOUND_TIMEOUT_MS } = options;
+  const routes = withRoutePolicies([...(options.routes ?? []), ...parts.flatMap((part) => part.routes)], options.routePolicies ?? {}, {
+    clock,
+    random,
+    timeout: bound,
+  });
+  checkHealthPaths(routes, monitor);
   monitor.moveTo('starting');
   let probed = false;
   const mountable = createMountable({
@@ -281,6 +289,6 @@ export function createService(options: ServiceOptions): Service {
   };
 }
 
-function monitorOf(health: Monitor | MonitorOptions | undefined, clock: Clock): Monitor {
-  return health !== undefined && 'moveTo' in health ? health : makeMonitor({ clock, ...health });
+function monitorOf(health: Monitor | MonitorOptions | undefined, defaults: MonitorOptions): Monitor {
+  return health !== undefined && 'moveTo' in health ? health : makeMonitor({ ...defaults, ...health });
 }

@@ -208,7 +208,7 @@ export class LifeCycle {
       this.#forgetSignals = stopOnSignals(stop, this.#shutdownMs, this.#parts.signals);
     }
     const warm = this.#parts.warmUp?.();
-    const failing = failed(await this.#unlessStopped(monitor.ask()));
+    const failing = failed(await this.#unlessStopped(monitor.ask('ready', 'startup')));
     if (failing.length > 0 && this.#failFast) throw this.#unhealthy(failing);
     this.#listened = true;
     const address = await this.#parts.listen(this.#over.signal);
@@ -252,7 +252,7 @@ export class LifeCycle {
       } catch {
         return;
       }
-      if (failed(await monitor.ask()).length > 0) continue;
+      if (failed(await monitor.ask('ready', 'startup')).length > 0) continue;
       if (!over.aborted) this.#becomeReady(address);
       return;
     }

@@ -3,12 +3,14 @@ import type { ClientClass } from '../client/client-decorators.js';
 import type { ClientOptions, ServiceClient } from '../client/service-client.js';
 import type { DirectoryStats } from '../discovery/directory-stats.js';
 import type { ErrorMapper } from '../errors/error-mapper.js';
-import type { Monitor, MonitorOptions } from '../health/monitor.js';
+import type { Monitor } from '../health/monitor.js';
+import type { MonitorOptions } from '../health/monitor-options.js';
 import type { Logger } from '../logging/logger.js';
 import type { Registry } from '../registry/registry.js';
 import type { Resolve } from '../server/resolve.js';
 import type { Address, HttpAdapter, ListenOptions, Mountable } from '../server/http-adapter.js';
 import type { Route } from '../server/route.js';
+import type { RoutePolicies } from '../server/route-policies.js';
 import type { Clock } from '../time/clock.js';
 import type { Duration } from '../time/duration.js';
 import type { ConcurrencyLimitOptions } from '../wrappers/concurrency-limit.js';
@@ -33,6 +35,11 @@ export interface ServiceOptions extends LifeCycleOptions {
   readonly adapter: HttpAdapter;
   /** Default none. */
   readonly routes?: readonly Route[];
+  /**
+   * Policies around single routes, of controllers too, by `GET /orders/:id` or by the name of the operation; a configuration can hold them. Each
+   * takes the place of the one of its kind that the route has in code. Default none.
+   */
+  readonly routePolicies?: Readonly<Record<string, RoutePolicies>>;
   /** Decorated controllers: instances, or classes, which are made at once with `resolve`, or with `new` when they need nothing. */
   readonly controllers?: readonly object[];
   /** Gives instances of controllers and of wrappers that are named as classes or tokens; `@ferrule/core/di` brings that of a container. */

@@ -6,6 +6,7 @@ import { systemClock } from '../time/clock.js';
 import type { Clock } from '../time/clock.js';
 import { named } from '../wrappers/wrapper.js';
 import type { Wrapper } from '../wrappers/wrapper.js';
+import { attemptBegins } from './attempt-count.js';
 import { observed } from './outbound.js';
 import type { Result } from './outbound.js';
 import { forwardTrace } from './propagation.js';
@@ -69,6 +70,7 @@ export function observeAttempt(options: ObserveAttemptOptions = {}): Wrapper {
   const attributes = (call: Call, result: Result): Attributes => metricAttributes(call, methodOf(call), addressOf(call, trusted, byInstance), result);
 
   return named({ name: 'observe(attempt)' }, (next) => (call) => {
+    attemptBegins(call);
     const tracer = tracerOfNow();
     const duration = durationOfNow();
     if (tracer === undefined) {

@@ -6,6 +6,7 @@ import { systemClock } from '../time/clock.js';
 import type { Clock } from '../time/clock.js';
 import { named } from '../wrappers/wrapper.js';
 import type { Wrapper } from '../wrappers/wrapper.js';
+import { ATTEMPTS_METRIC, ATTEMPTS_OPTIONS, countAttempts } from './attempt-count.js';
 import { observed } from './outbound.js';
 import type { Result } from './outbound.js';
 import { durationOptions } from './semantic.js';
@@ -27,7 +28,8 @@ export const OBSERVE_CALL_OPTIONS: readonly string[] = namesOf<ObserveCallOption
 
 /**
  * What the caller feels: one `ferrule.client.call.duration` (seconds) for each outbound call, all its attempts, waits and
- * refusals included, by service, operation, status and error. The attempts are measured by `observeAttempt`.
+ * refusals included, by service, operation, status and error; and one `ferrule.client.attempts`, how many attempts it took, by service and
+ * outcome (`success`, `failure`, `cancelled`). The attempts themselves are measured by `observeAttempt`.
  */
 export function observeCall(options: ObserveCallOptions = {}): Wrapper {
   checkOptions('observeCall', options, OBSERVE_CALL_OPTIONS);
@@ -41,6 +43,7 @@ export function observeCall(options: ObserveCallOptions = {}): Wrapper {
     'ferrule.client.call.duration',
     durationOptions('Duration of outbound calls as their caller feels them, all attempts included.'),
   );
+  const attemptsOfNow = histogramSource(options.meterProvider, ATTEMPTS_METRIC, ATTEMPTS_OPTIONS);
 
   return named({ name: 'observe(call)' }, (next) => (call) => {
     const tracer = tracerOfNow();
@@ -53,12 +56,23 @@ export function observeCall(options: ObserveCallOptions = {}): Wrapper {
       active,
     );
     const scope = span === undefined ? active : trace.setSpan(active, span);
-    return context.with(scope, observed, undefined, next, call, { clock, span, duration, scope, attributes });
+    const attempts = duration === undefined ? undefined : attemptsOfNow();
+    if (attempts === undefined) return context.with(scope, observed, undefined, next, call, { clock, span, duration, scope, attributes });
+    const count = countAttempts(call);
+    const counted = (one: Call, result: Result): Attributes => {
+      attempts.record(count.attempts, outcome(one, result), scope);
+      return attributes(one, result);
+    };
+    return context.with(scope, observed, undefined, next, call, { clock, span, duration, scope, attributes: counted });
   });
 }
 
 function identity(call: Call): Attributes {
   return { 'ferrule.service': call.operation.service, 'ferrule.operation': call.operation.name };
+}
+
+function outcome(call: Call, { cancelled, errorType }: Result): Attributes {
+  return { 'ferrule.service': call.operation.service, 'ferrule.outcome': cancelled ? 'cancelled' : errorType === undefined ? 'success' : 'failure' };
 }
 
 function attributes(call: Call, result: Result): Attributes {

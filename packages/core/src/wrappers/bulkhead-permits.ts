@@ -65,7 +65,12 @@ export class Permits {
   /** What is open above a lower limit stays so until it ends; a higher one lets waiters in at once. */
   set limit(limit: number) {
     this.#limit = limit;
-    while (this.active < limit && this.#handOver()) this.active++;
+    while (this.active < limit) {
+      this.active++; // before anybody is told, who may begin a call of his own
+      if (this.#handOver()) continue;
+      this.active--;
+      break;
+    }
   }
 
   /** Begins the work of `call` once it has a permit, or refuses it. */

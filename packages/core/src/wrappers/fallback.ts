@@ -9,7 +9,7 @@ import { named } from './wrapper.js';
 import type { Handler, Policy } from './wrapper.js';
 
 export interface FallbackOptions {
-  /** Which failures it stands in for. Default: all. Cancelled calls never ask. */
+  /** Which failures it stands in for. Default: all. Cancelled calls never ask. One that throws counts as no. */
   readonly when?: (error: unknown, attempt: Attempt) => boolean;
   /** Hears of every failure that it stood in for. */
   readonly on?: (event: FallbackEvent) => void;
@@ -56,13 +56,21 @@ export function fallback(substitute: unknown, options: FallbackOptions = {}): Fa
   const answer = answerOf(substitute);
   let substituted = 0;
 
+  function mayStandIn(error: unknown, call: Attempt): boolean {
+    try {
+      return when?.(error, call) !== false;
+    } catch {
+      return false; // the caller is owed the error of its call
+    }
+  }
+
   const policy =
     <C extends Attempt, R>(next: (call: C) => Promise<R>) =>
     async (call: C): Promise<unknown> => {
       try {
         return await next(call);
       } catch (error) {
-        if (isCancelled(error, call) || when?.(error, call) === false) throw error;
+        if (isCancelled(error, call) || !mayStandIn(error, call)) throw error;
         substituted++;
         notify(on, { kind: 'substituted', label: call.label, error });
         return answer(error, call);

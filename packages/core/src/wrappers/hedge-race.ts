@@ -108,7 +108,7 @@ export class HedgeRace<C extends Attempt, R> extends QueuedTimer {
     if (!over) {
       const hedged = asksForPause(error) ? this.cancel() : this.#hedge(error);
       if (hedged === true || this.#running > 0) {
-        for (const budget of this.#rules.budgets) budget.failed(error); // of the one that is thrown, the retry around tells them
+        this.#tellBudgets(error); // of the one that is thrown, the retry around tells them
         return;
       }
     }
@@ -123,14 +123,12 @@ export class HedgeRace<C extends Attempt, R> extends QueuedTimer {
     const made = this.#hedges?.length ?? 0;
     if (made >= rules.max || !this.#mayBegin()) return false;
     const number = this.#lastNumber() + 1;
-    if (!(rules.own.allows(error) && rules.budgets.every((budget) => budget.allows(error)))) {
+    if (!this.#spend(error)) {
       this.cancel();
       rules.counts.forbidden++;
       this.#tell('forbidden', number, error);
       return false;
     }
-    rules.own.spend();
-    for (const budget of rules.budgets) budget.spend();
     rules.counts.hedged++;
     this.#tell('hedge', number, error);
     const attempt = this.#call.branch({ attempt: number });
@@ -141,6 +139,27 @@ export class HedgeRace<C extends Attempt, R> extends QueuedTimer {
     else this.cancel();
     this.#begin(attempt);
     return true;
+  }
+
+  /** Asks all budgets and charges them. What one of the application's throws forbids the hedge: the call goes on as it is. */
+  #spend(error: unknown): boolean {
+    const { own, budgets } = this.#rules;
+    try {
+      if (!(own.allows(error) && budgets.every((budget) => budget.allows(error)))) return false;
+      own.spend();
+      for (const budget of budgets) budget.spend();
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  #tellBudgets(error: unknown): void {
+    try {
+      for (const budget of this.#rules.budgets) budget.failed(error);
+    } catch {
+      // The caller is owed what comes of the call.
+    }
   }
 
   #mayBegin(): boolean {

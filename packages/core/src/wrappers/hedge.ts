@@ -10,7 +10,7 @@ import { HedgeDelays } from './hedge-delay.js';
 import { HedgeRace } from './hedge-race.js';
 import type { HedgeRules } from './hedge-race.js';
 import { checkFunction, checkOptions, positiveMs, share } from './options.js';
-import { retryBudget } from './retry-budget.js';
+import { checkBudgets, retryBudget } from './retry-budget.js';
 import type { RetryBudget } from './retry-budget.js';
 import { sendsStream } from './stream-body.js';
 import { isRetryable } from './verdict.js';
@@ -33,7 +33,7 @@ export interface HedgeOptions {
    * and results. Default none.
    */
   readonly budgets?: readonly RetryBudget[];
-  /** Which calls may be hedged, of those for which it is safe. Default: all. */
+  /** Which calls may be hedged, of those for which it is safe. Default: all. One that throws counts as no. */
   readonly eligible?: (attempt: Attempt) => boolean;
   /** Whether another attempt may do better after this failure. Default: as for `retry`. Any other failure ends the call at once. */
   readonly when?: (error: unknown, attempt: Attempt) => boolean;
@@ -95,8 +95,7 @@ export function hedge(options: HedgeOptions = {}): Hedge {
     throw new TypeError(`hedge percentile: ${shown(percentile)} is no such share. Give a number above 0 and below 1, such as 0.95.`);
   const max = options.max ?? 1;
   if (!Number.isInteger(max) || max < 1 || max > 3) throw new TypeError(`hedge max: ${shown(max)} is no number of extra attempts. Give 1, 2 or 3.`);
-  if (!Array.isArray(budgets) || !budgets.every((budget) => typeof (budget as RetryBudget | null)?.allows === 'function'))
-    throw new TypeError('hedge budgets: not a list of budgets. Give those of the retry around it, or leave it out.');
+  checkBudgets(budgets, 'hedge');
 
   const rules: HedgeRules = {
     clock,
@@ -110,10 +109,19 @@ export function hedge(options: HedgeOptions = {}): Hedge {
     counts: { hedged: 0, won: 0, forbidden: 0 },
   };
 
+  /** One that throws counts as no. */
+  function isEligible(call: Attempt): boolean {
+    try {
+      return eligible?.(call) !== false;
+    } catch {
+      return false;
+    }
+  }
+
   const policy = <C extends Attempt, R>(next: (call: C) => Promise<R>): ((call: C) => Promise<R>) => {
     const delays = new HedgeDelays();
     return (call) => {
-      if (!call.idempotent || (call instanceof Call && sendsStream(call.body)) || eligible?.(call) === false) return next(call);
+      if (!call.idempotent || (call instanceof Call && sendsStream(call.body)) || !isEligible(call)) return next(call);
       rules.own.began();
       const now = clock.now();
       const latencies = delays.of(call.label);

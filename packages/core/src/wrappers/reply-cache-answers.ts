@@ -107,6 +107,7 @@ export class CachedAnswers {
       return Promise.reject(
         refusal('UNAVAILABLE', `${call.label}: nothing fresh is kept`, { status: 504, reason: REASONS.notCached, retryable: false }),
       );
+    if (call.aborted) return Promise.reject(call.reason);
     if (place.notShared) return this.#alone(asked);
     const flight = this.#flying(place.key) ?? this.#depart(asked, place, call.deadline, false);
     return flight.board(call, now).then(

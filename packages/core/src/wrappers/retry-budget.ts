@@ -1,6 +1,7 @@
 import { systemClock } from '../time/clock.js';
 import type { Clock } from '../time/clock.js';
 import type { Duration } from '../time/duration.js';
+import { checkList, checkMethods, checkSurroundings } from '../options/check.js';
 import { shown } from '../options/shown.js';
 import { amount, checkOptions, positiveMs } from './options.js';
 import { RollingCounts } from './rolling-counts.js';
@@ -39,6 +40,7 @@ export interface RetryBudgetOptions {
  */
 export function retryBudget(options: RetryBudgetOptions = {}): RetryBudget {
   checkOptions('retryBudget', options, ['ratio', 'perSecond', 'window', 'clock']);
+  checkSurroundings('retryBudget', options);
   const { clock = systemClock } = options;
   const ratio = options.ratio ?? 0.1;
   if (typeof ratio !== 'number' || !(ratio >= 0 && ratio <= 1))
@@ -100,6 +102,15 @@ export function tokenThrottle(options: TokenThrottleOptions = {}): RetryBudget {
     allows: (error) => left > full / 2 || isConnectionFailure(error),
     spend: nothing,
   };
+}
+
+const BUDGET_METHODS: readonly (keyof RetryBudget)[] = ['began', 'succeeded', 'failed', 'allows', 'spend'];
+
+/** @throws TypeError when it is no list of budgets */
+export function checkBudgets(budgets: readonly RetryBudget[], factory: string): void {
+  checkList(budgets, `${factory} budgets`, 'budgets, such as [retryBudget(), tokenThrottle()]');
+  for (const budget of budgets)
+    checkMethods(budget, BUDGET_METHODS, `${factory} budgets, one of them`, 'Give retryBudget(), tokenThrottle(), or [] for none');
 }
 
 function nothing(): void {}

@@ -1,11 +1,10 @@
 import { ATTEMPT_HEADER } from '../call/attempt-header.js';
-import { Call } from '../call/call.js';
 import type { Attempt } from '../call/call.js';
-import { currentCall } from '../call/context.js';
 import { flowOf, handlerOf } from '../call/flow.js';
 import type { Continuation } from '../call/flow.js';
+import { giveUp, inboundOf } from '../call/given-up.js';
 import { isServiceError } from '../errors/service-error.js';
-import { checkFlag, checkList, checkMethods, checkSurroundings } from '../options/check.js';
+import { checkFlag, checkSurroundings } from '../options/check.js';
 import { MAX_DELAY_MS, systemClock } from '../time/clock.js';
 import type { Clock, TimerOptions } from '../time/clock.js';
 import type { Duration } from '../time/duration.js';
@@ -14,7 +13,7 @@ import { sleep } from '../time/sleep.js';
 import { backoff } from './backoff.js';
 import type { Backoff } from './backoff.js';
 import { checkFunction, checkOptions, notify, positiveMs, wholeNumber } from './options.js';
-import { retryBudget, tokenThrottle } from './retry-budget.js';
+import { checkBudgets, retryBudget, tokenThrottle } from './retry-budget.js';
 import type { RetryBudget } from './retry-budget.js';
 import { isRetryable, isUnprocessed, pushbackMs } from './verdict.js';
 import { named } from './wrapper.js';
@@ -91,7 +90,8 @@ export interface RetryStats {
  * processed (its own transport has sent nothing, or the other side refused it for overload with a `Retry-After`). What calls inside of
  * guarded work met with says nothing of the work itself. Never after a reply was handed on, never for cancelled work, never past
  * the deadline: when the wait would reach it, the failure is thrown at once. Each attempt is a branch with its number.
- * When all fail, the last failure is thrown as it is.
+ * When all fail, the last failure is thrown as it is; one that a budget or the other side kept from being tried again makes the reply of a
+ * service that fails with it say `x-retry: no`.
  *
  * A reply that says `x-retry: no`, or pushes back as gRPC does (`grpc-retry-pushback-ms`, negative or no number), is not tried again; one that
  * pushes back by a number of ms is tried again after just that.
@@ -161,7 +161,8 @@ class Rules {
     this.#retries = wholeNumber(options.retries ?? 2, 'retry retries', 0);
     this.#maxRetryAfterMs = toMs(options.maxRetryAfter ?? '30s', 'retry maxRetryAfter');
     this.maxElapsedMs = options.maxElapsed === undefined ? undefined : positiveMs(options.maxElapsed, 'retry maxElapsed');
-    this.#budgets = checkedBudgets(options.budgets ?? [retryBudget({ clock }), tokenThrottle()]);
+    this.#budgets = options.budgets ?? [retryBudget({ clock }), tokenThrottle()];
+    checkBudgets(this.#budgets, 'retry');
     this.#immediate = immediate;
     this.#when = when;
     this.#elsewhere = elsewhere;
@@ -223,6 +224,8 @@ class Rules {
     const event = { label: call.label, attempt: call.attempt + tried, delayMs, error };
     if (by !== undefined) {
       this.counts.forbidden++;
+      // Whoever called us for this would only ask the same of us again. The storm guard speaks of our own work: its caller is the one that tries.
+      if (by !== 'storm-guard') giveUp(call, error);
       notify(this.#on, { kind: 'forbidden', by, ...event });
       return undefined;
     }
@@ -244,7 +247,7 @@ class Rules {
     const wait = this.#immediate ? tried - 1 : tried;
     const own = wait === 0 ? 0 : checkedWait(this.#waits(wait, this.#random, waitedMs));
     const asked = isServiceError(error) ? error.retryAfterMs : undefined;
-    return asked === undefined || this.#elsewhere?.(call) === true ? own : Math.max(own, Math.min(asked, this.#maxRetryAfterMs));
+    return asked === undefined || this.#elsewhere?.(call) === true ? own : Math.max(own, Math.min(checkedWait(asked), this.#maxRetryAfterMs));
   }
 }
 
@@ -338,21 +341,13 @@ async function tryAgain<C extends Attempt, R>(
 
 /** Whether it is work for a request that is not its caller's first. */
 function isForSecondTry(call: Attempt): boolean {
-  const request = call instanceof Call && call.side === 'server' ? call : currentCall();
+  const request = inboundOf(call);
   return request !== undefined && Number(request.header(ATTEMPT_HEADER)) > 1;
 }
 
-/** Of a backoff that somebody wrote: what is no time is none. */
+/** Of a backoff or an error that somebody wrote: what is no time is none. */
 function checkedWait(ms: number): number {
   return ms >= 0 ? Math.min(ms, MAX_DELAY_MS) : 0;
 }
 
-function checkedBudgets(budgets: readonly RetryBudget[]): readonly RetryBudget[] {
-  checkList(budgets, 'retry budgets', 'budgets, such as [retryBudget(), tokenThrottle()]');
-  for (const budget of budgets)
-    checkMethods(budget, BUDGET_METHODS, 'retry budgets, one of them', 'Give retryBudget(), tokenThrottle(), or [] for none');
-  return budgets;
-}
-
-const BUDGET_METHODS: readonly (keyof RetryBudget)[] = ['began', 'succeeded', 'failed', 'allows', 'spend'];
 const WAITED_FOR: TimerOptions = Object.freeze({ ref: true });

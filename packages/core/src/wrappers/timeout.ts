@@ -4,6 +4,7 @@ import { fails, flowOf, handlerOf } from '../call/flow.js';
 import type { Continuation } from '../call/flow.js';
 import { REASONS, refusal } from '../errors/service-error.js';
 import type { ServiceError } from '../errors/service-error.js';
+import { checkSurroundings } from '../options/check.js';
 import { systemClock } from '../time/clock.js';
 import type { Clock } from '../time/clock.js';
 import { DeadlineWheel } from '../time/deadline-wheel.js';
@@ -48,6 +49,7 @@ export interface TimeoutStats {
 export function timeout(limit: Duration | TimeoutOptions): Timeout {
   if (typeof limit === 'object') checkOptions('timeout', limit, ['limit', 'scope', 'clock']);
   const options: TimeoutOptions = typeof limit === 'object' ? limit : { limit };
+  checkSurroundings('timeout', options);
   const { scope, clock = systemClock } = options;
   const limitMs = positiveMs(options.limit, 'timeout limit');
   const queue = new TimerQueue(limitMs, clock);

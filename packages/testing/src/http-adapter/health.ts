@@ -81,4 +81,44 @@ export const healthCases: readonly HttpAdapterCase[] = [
     for (const { status } of await Promise.all(probes)) assert.equal(status, 200);
     assert.equal(runs, 1);
   }),
+  stageCase('warn is 200, and 429 for who asks by ?warn=429', async (stage) => {
+    const service = await stage.start({ routes: [] });
+    service.monitor.add({ name: 'cache', critical: false, run: () => false });
+    assert.equal((await stage.ask(service, 'GET', '/health/ready')).status, 200);
+    assert.equal((await stage.ask(service, 'GET', '/health/ready?warn=429')).status, 429);
+  }),
+  stageCase('a group of checks has a path of its own, and the aliases are there when they are wanted', async (stage) => {
+    const service = await stage.start({ routes: [], health: { aliases: true } });
+    service.monitor.add({ name: 'disk', groups: ['storage'], run: () => false });
+    for (const [target, status] of [
+      ['/health/groups/storage', 503],
+      ['/health/ready', 200],
+      ['/livez', 200],
+      ['/readyz', 200],
+      ['/health/groups/other', 404],
+      ['/health/groups/live', 404],
+    ] as const) {
+      assert.equal((await stage.ask(service, 'GET', target)).status, status, target);
+    }
+  }),
+  stageCase('details show version, time, uptime, memory and the latency of each check, to whom they are due', async (stage) => {
+    const service = await stage.start({
+      routes: [],
+      version: '1.2.3',
+      health: { showDetails: 'when-authorized', authorize: (req) => req.headers['x-ops'] === 'yes' },
+    });
+    service.monitor.add({ name: 'database', run: () => true });
+    assert.deepEqual((await stage.ask(service, 'GET', '/health')).json(), { status: 'pass' });
+    const shown = (await stage.ask(service, 'GET', '/health', { 'x-ops': 'yes' })).json() as Record<string, unknown>;
+    assert.deepEqual(Object.keys(shown), ['status', 'version', 'notes', 'timestamp', 'uptime', 'memory', 'checks']);
+    const { database } = shown['checks'] as Record<string, readonly { status: string; observedUnit: string }[]>;
+    assert.deepEqual([shown['version'], database?.[0]?.status, database?.[0]?.observedUnit], ['1.2.3', 'pass', 'ms']);
+  }),
+  stageCase('live stays 200 while every check fails and while the service drains', async (stage) => {
+    const service = await stage.start({ routes: [] });
+    service.monitor.add({ name: 'database', run: () => false });
+    service.monitor.moveTo('draining');
+    assert.equal((await stage.ask(service, 'GET', '/health/live')).status, 200);
+    assert.equal((await stage.ask(service, 'GET', '/health/ready')).status, 503);
+  }),
 ];

@@ -30,13 +30,22 @@ export function fnv1a(text: string, state: number = OFFSET): number {
   return hash >>> 0;
 }
 
-/**
- * A place from 0 to below 1 that is always the same for a text and a seed, evenly spread: FNV-1a alone leaves texts that differ at their end, as
- * `user-1` and `user-2` do, close to each other, so MurmurHash3's last steps are put behind it.
- */
-export function placeOf(text: string, seed: number): number {
-  let hash = fnv1a(text, seed);
+/** MurmurHash3's last steps: a number of 32 bits whose every bit depends on every bit of the one given. One to one. */
+export function mixed(hash: number): number {
   hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
   hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
-  return ((hash ^ (hash >>> 16)) >>> 0) / 2 ** 32;
+  return (hash ^ (hash >>> 16)) >>> 0;
+}
+
+/**
+ * 32 bits that are always the same for a text and a seed, evenly spread: FNV-1a alone leaves texts that differ at their end, as `user-1` and
+ * `user-2` do, close to each other, so it is mixed once more.
+ */
+export function hashOf(text: string, seed?: number): number {
+  return mixed(fnv1a(text, seed));
+}
+
+/** The same as a place from 0 to below 1. */
+export function placeOf(text: string, seed: number): number {
+  return hashOf(text, seed) / 2 ** 32;
 }

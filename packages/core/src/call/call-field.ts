@@ -1,7 +1,7 @@
-import type { Call } from '../call/call.js';
-import { currentCall } from '../call/context.js';
-import { PRINCIPAL } from '../call/principal.js';
-import type { ValueKey } from '../call/values.js';
+import type { Call } from './call.js';
+import { currentCall } from './context.js';
+import { PRINCIPAL } from './principal.js';
+import type { ValueKey } from './values.js';
 import { nearest } from '../options/nearest.js';
 import { shown } from '../options/shown.js';
 

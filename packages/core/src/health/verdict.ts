@@ -1,0 +1,35 @@
+import type { CheckReport, HealthStatus } from './check.js';
+import { reasonOf, thrownName } from './probe.js';
+
+/** What one run of a check said. */
+export type CheckVerdict = Pick<CheckReport, 'status' | 'output' | 'error'>;
+
+/** The words of other health formats beside our own (draft-inadarei-06 section 3.1, Actuator, Terminus), in lower case. */
+const WORDS: ReadonlyMap<string, HealthStatus> = new Map<string, HealthStatus>([
+  ['warn', 'warn'],
+  ['warning', 'warn'],
+  ['degraded', 'warn'],
+  ['fail', 'fail'],
+  ['error', 'fail'],
+  ['down', 'fail'],
+  ['unhealthy', 'fail'],
+  ['critical', 'fail'],
+]);
+
+/** Runs a check; never rejects. */
+export async function askCheck(run: () => unknown): Promise<CheckVerdict> {
+  try {
+    return verdictOf(await run());
+  } catch (error) {
+    return { status: 'fail', output: thrownName(error), error };
+  }
+}
+
+function verdictOf(result: unknown): CheckVerdict {
+  if (result === false) return { status: 'fail', output: 'false' };
+  if (typeof result !== 'object' || result === null) return { status: 'pass' };
+  const { status, output } = result as { status?: unknown; output?: unknown };
+  if (typeof status === 'number' && status >= 400) return { status: 'fail', output: `status ${status}` };
+  const word = typeof status === 'string' ? WORDS.get(status.toLowerCase()) : undefined;
+  return word === undefined ? { status: 'pass' } : { status: word, output: reasonOf(output) ?? word };
+}

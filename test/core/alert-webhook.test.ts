@@ -1,0 +1,91 @@
+import { createHmac } from 'node:crypto';
+import { expect } from 'chai';
+import { webhook } from '@ferrule/core';
+import type { Alert, WebhookOptions } from '@ferrule/core';
+import { manualClock, scriptedUpstream } from '@ferrule/testing';
+import type { ScriptedUpstream } from '@ferrule/testing';
+
+const raised: Alert = {
+  source: 'health',
+  kind: 'raised',
+  subject: 'db',
+  message: 'Check db fails',
+  at: Date.UTC(2026, 0, 1),
+  details: { failures: 3 },
+};
+const resolved: Alert = { ...raised, kind: 'resolved', message: 'Check db has recovered' };
+const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+describe('webhook', () => {
+  let upstream: ScriptedUpstream;
+  beforeEach(async () => void (upstream = await scriptedUpstream()));
+  afterEach(() => upstream[Symbol.asyncDispose]());
+
+  it('posts the alert, signed as Standard Webhooks says, and its recovery; the same alert is not sent twice', async () => {
+    upstream.otherwise({ status: 204 });
+    const hook = webhook({ url: `${upstream.origin}/hook`, secret: 'a secret of some length' });
+    for (const alert of [resolved, raised, raised, resolved, resolved]) hook(alert);
+    await hook.idle();
+    expect(upstream.requests.map((one) => (one.json() as Alert).kind)).to.deep.equal(['raised', 'resolved']);
+    const { headers, body } = upstream.requests[0]!;
+    const mac = createHmac('sha256', 'a secret of some length').update(`${String(headers['webhook-id'])}.${String(headers['webhook-timestamp'])}.`);
+    expect(headers['webhook-signature']).to.equal(`v1,${mac.update(body).digest('base64')}`);
+    expect(hook.stats()).to.deep.equal({ delivered: 2, failed: 0, attempts: 2, duplicates: 3, dropped: 0, pending: 0 });
+    await hook.close();
+  });
+
+  it('tries again after 503 with the same id, not before Retry-After', async () => {
+    upstream.script({ status: 503, headers: { 'retry-after': '7' } }, { status: 200 });
+    const clock = manualClock();
+    const hook = webhook({ url: upstream.origin, clock, random: () => 0 });
+    hook(raised);
+    await upstream.received(1);
+    while (clock.pending !== 1 || hook.stats().attempts !== 1 || !(await upstream.requests[0]!.finished)) await turn();
+    for (let ms = 0; upstream.requests.length < 2 && ms < 30_000; ms += 1_000) {
+      await clock.advance(1_000);
+      await turn();
+    }
+    await upstream.received(2);
+    await hook.idle();
+    expect(upstream.requests[1]!.headers['webhook-id']).to.equal(upstream.requests[0]!.headers['webhook-id']);
+    expect(Number(upstream.requests[1]!.headers['webhook-timestamp']) - Number(upstream.requests[0]!.headers['webhook-timestamp'])).to.be.at.least(7);
+    expect(hook.stats()).to.include({ delivered: 1, attempts: 2 });
+  });
+
+  for (const [what, status] of [
+    ['a redirect', 302],
+    ['a 400', 400],
+  ] as const) {
+    it(`does not follow or repeat ${what}`, async () => {
+      upstream.otherwise({ status, headers: { location: `${upstream.origin}/elsewhere` } });
+      const hook = webhook({ url: upstream.origin });
+      hook(raised);
+      await hook.idle();
+      expect([upstream.requests.length, hook.stats().failed]).to.deep.equal([1, 1]);
+    });
+  }
+
+  it('gives up one that hangs at the timeout, and aborts it on close', async () => {
+    upstream.otherwise({ cut: 'hang' });
+    const clock = manualClock();
+    const hook = webhook({ url: upstream.origin, clock, retries: 0, timeout: '5s' });
+    hook(raised);
+    await upstream.received(1);
+    await clock.advance(5_000);
+    await hook.idle();
+    expect(hook.stats()).to.include({ failed: 1, pending: 0 });
+    hook({ ...raised, subject: 'cache' });
+    await upstream.received(2);
+    await hook.close();
+    expect([hook.stats().dropped, clock.pending]).to.deep.equal([1, 0]);
+  });
+
+  for (const [what, options, message] of [
+    ['no URL', { url: 'hook' }, /webhook url/],
+    ['a password in the URL', { url: 'https://u:hunter2@h/' }, /^(?!.*hunter2).*webhook url/],
+    ['a short secret', { url: 'http://h/', secret: 'short' }, /^(?!.*short)webhook secret/],
+    ['half a retry', { url: 'http://h/', retries: 0.5 }, /webhook retries: 0.5/],
+  ] as const satisfies readonly (readonly [string, WebhookOptions, RegExp])[]) {
+    it(`refuses ${what}`, () => expect(() => webhook(options)).to.throw(TypeError, message));
+  }
+});
