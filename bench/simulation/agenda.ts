@@ -79,7 +79,7 @@ export class Agenda implements Clock {
           this.#now = end;
           resolve();
         } catch (error) {
-          reject(error as Error);
+          reject(error instanceof Error ? error : new Error(String(error)));
         }
       };
       go();

@@ -3,7 +3,7 @@ import type { Draw } from './draws.js';
 
 /** Work that was sent to a server: `done` is called when a worker has finished it, `dropped` when its deadline passed in the queue. */
 export interface Job extends Happening {
-  /** Moments of pausing that its end has allowed for. Kept by the server. */
+  /** How much standing still its end has allowed for. Kept by the server. */
   pausedMs: number;
   /** How many were at the server when it came, itself aside; and when that was. Kept by the server. */
   found: number;
@@ -28,6 +28,7 @@ export class Server {
   failing = 0;
   failMs = 1;
   busy = 0;
+  /** Those before `#head` have begun. */
   readonly queue: Job[] = [];
   /** Reports for those who probe; undefined: nobody does. */
   reports: LatencyReports | undefined;

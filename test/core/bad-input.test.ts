@@ -233,7 +233,7 @@ describe('bad input', () => {
         /^createSelector: there is no option "balancr". Did you mean balancer\?/,
       ],
       // balancing
-      ['weighted(5)', () => weighted(wrong(5)), /^weighted: 5 is no options object. It takes { weightOf/],
+      ['weighted(5)', () => weighted(wrong(5)), /^weighted: 5 is no options object. It takes {/],
       ['roundRobin({ rnadom })', () => roundRobin(wrong({ rnadom: 1 })), /^roundRobin: there is no option "rnadom". Did you mean random\?/],
       ['random(Math.random)', () => random(wrong(Math.random)), /^random: the function random is no options object. It takes { random }/],
       ['p2c({ random: 5 })', () => p2c(wrong({ random: 5 })), /^p2c random: 5 is no function. Give one that returns numbers/],

@@ -7,41 +7,44 @@ import type { Scenario } from '../finding.js';
 import { instanceOf } from '../fleet.js';
 
 const SERVERS = 50;
-const KEYS = 100_000;
+/** So many that the luck of the draw is no part of what is measured: 0.7 % of an endpoint's share, and 2.2 % with a tenth of them. */
+const KEYS = 1_000_000;
+/** Enough for a share of those that move. */
+const MOVED_OF = 100_000;
 
 function viewOf(count: number): View {
   return { endpoints: Array.from({ length: count }, (_, server) => new Endpoint(instanceOf(server))), version: 1, now: 0 };
 }
 
-function callOf(key: string): Call {
-  return new Call({
-    side: 'client',
-    operation: { service: 'simulated', name: 'GET /', method: 'GET', path: '/', idempotent: true },
-    headers: { 'x-key': key },
-  });
+const CALL = new Call({ side: 'client', operation: { service: 'simulated', name: 'GET /', method: 'GET', path: '/', idempotent: true } });
+let key = '';
+/** One call stands for all: what the balancers read of it is the key. */
+const readKey = (): string => key;
+
+function picked(balancer: Balancer, view: View, ofKey: string): Endpoint {
+  key = ofKey;
+  return balancer.pick(view, CALL)!;
 }
 
-const BY_KEY = { header: 'x-key' } as const;
-
 /** How many keys each endpoint has, and whose each key is. */
-function placed(balancer: Balancer, view: View, seed: number): { readonly most: number; readonly owners: readonly string[] } {
+function placed(balancer: Balancer, view: View, seed: number, keys: number = KEYS): { readonly most: number; readonly owners: readonly string[] } {
   const counts = new Map<string, number>();
-  const owners = Array.from({ length: KEYS }, (_, key) => {
-    const { id } = balancer.pick(view, callOf(`${seed}-${key}`))!;
+  const owners = Array.from({ length: keys }, (_, number) => {
+    const { id } = picked(balancer, view, `${seed}-${number}`);
     counts.set(id, (counts.get(id) ?? 0) + 1);
     return id;
   });
-  return { most: Math.max(...counts.values()) / (KEYS / view.endpoints.length), owners };
+  return { most: Math.max(...counts.values()) / (keys / view.endpoints.length), owners };
 }
 
 /** Keys that moved although their endpoint is still there, as a share of all, in %. */
 function movedForNothing(make: () => Balancer, seed: number): number {
   const balancer = make();
   const view = viewOf(SERVERS);
-  const before = placed(balancer, view, seed).owners;
+  const before = placed(balancer, view, seed, MOVED_OF).owners;
   const gone = view.endpoints[seed % SERVERS]!.id;
-  const after = placed(balancer, { endpoints: view.endpoints.filter(({ id }) => id !== gone), version: 2, now: 0 }, seed).owners;
-  return (before.filter((owner, key) => owner !== gone && after[key] !== owner).length / KEYS) * 100;
+  const after = placed(balancer, { endpoints: view.endpoints.filter(({ id }) => id !== gone), version: 2, now: 0 }, seed, MOVED_OF).owners;
+  return (before.filter((owner, number) => owner !== gone && after[number] !== owner).length / MOVED_OF) * 100;
 }
 
 /** The worst excess over ceil(1.25 × mean) while calls of a few hot keys come and go; 0 or less: never above. */
@@ -53,8 +56,8 @@ function excess(balancer: Balancer, seed: number, bound: number): number {
   for (let step = 0; step < 20_000; step++) {
     if (open.length >= 400) open.splice(Math.floor(random() * open.length), 1)[0]!.open--;
     // One in two calls is about one of three keys.
-    const key = random() < 0.5 ? `hot-${Math.floor(random() * 3)}` : `cold-${Math.floor(random() * 10_000)}`;
-    const endpoint = balancer.pick(view, callOf(key))!;
+    const drawn = random() < 0.5 ? `hot-${Math.floor(random() * 3)}` : `cold-${Math.floor(random() * 10_000)}`;
+    const endpoint = picked(balancer, view, drawn);
     endpoint.open++;
     open.push(endpoint);
     worst = Math.max(worst, endpoint.open - Math.ceil((bound * open.length) / SERVERS));
@@ -62,12 +65,12 @@ function excess(balancer: Balancer, seed: number, bound: number): number {
   return worst;
 }
 
-/** Fifty endpoints and a hundred thousand keys. */
+/** Fifty endpoints and a million keys. */
 export const hashing: Scenario = {
   name: 'hash',
   shows: 'keys are spread evenly, stay where they are, and never drown one endpoint',
   run({ seeds }) {
-    const ring = (points: number, loadFactor: number | false = false): Balancer => ringHash({ key: BY_KEY, points, loadFactor });
+    const ring = (points: number, loadFactor: number | false = false): Balancer => ringHash({ key: readKey, points, loadFactor });
     const most = (make: () => Balancer): readonly number[] => seeds.map((seed) => placed(make(), viewOf(SERVERS), seed).most);
     return [
       bar(
@@ -93,14 +96,14 @@ export const hashing: Scenario = {
       ),
       bar(
         'maglev: the fullest against the mean',
-        most(() => maglev({ key: BY_KEY, loadFactor: false })),
+        most(() => maglev({ key: readKey, loadFactor: false })),
         '×',
         '<=',
         1.05,
       ),
       bar(
         'maglev: keys moved for nothing when one goes',
-        seeds.map((seed) => movedForNothing(() => maglev({ key: BY_KEY, loadFactor: false }), seed)),
+        seeds.map((seed) => movedForNothing(() => maglev({ key: readKey, loadFactor: false }), seed)),
         '%',
         '<=',
         0.8,
@@ -114,7 +117,7 @@ export const hashing: Scenario = {
       ),
       bar(
         'maglev, bounded at 1.25: the same',
-        seeds.map((seed) => excess(maglev({ key: BY_KEY, loadFactor: 1.25 }), seed, 1.25)),
+        seeds.map((seed) => excess(maglev({ key: readKey, loadFactor: 1.25 }), seed, 1.25)),
         'calls',
         '<=',
         0,

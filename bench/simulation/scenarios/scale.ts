@@ -67,10 +67,9 @@ export const antagonistic: Scenario = {
 
 const list = (count: number): Instance[] => Array.from({ length: count }, (_, server) => instanceOf(server));
 
-function clientsPerServer(servers: number, clients: number, size: number, drawn: (client: number) => ReturnType<typeof subset>): readonly number[] {
+function clientsPerServer(servers: number, clients: number, drawn: (client: number) => ReturnType<typeof subset>): readonly number[] {
   const counts = new Map(list(servers).map(({ id }) => [id, 0]));
   for (let client = 0; client < clients; client++) for (const { id } of drawn(client)(list(servers))) counts.set(id, counts.get(id)! + 1);
-  if (size <= 0) throw new RangeError(`size: ${size} is none.`);
   return [...counts.values()];
 }
 
@@ -85,7 +84,7 @@ export const subsets: Scenario = {
       [37, 11, 12],
     ] as const;
     const spread = shapes.map(([servers, clients, size]) => {
-      const counts = clientsPerServer(servers, clients, size, (index) => subset({ size, index, peers: clients }));
+      const counts = clientsPerServer(servers, clients, (index) => subset({ size, index, peers: clients }));
       return Math.max(...counts) - Math.min(...counts);
     });
     const changes: number[] = [];
@@ -94,7 +93,7 @@ export const subsets: Scenario = {
       const before = new Set(own(list(100)).map(({ id }) => id));
       for (const after of [own(list(101)), own(list(100).toSpliced(client, 1))]) changes.push(after.filter(({ id }) => !before.has(id)).length);
     }
-    const drawn = clientsPerServer(100, 100, 20, (client) => subset({ size: 20, client: `client-${client}` }));
+    const drawn = clientsPerServer(100, 100, (client) => subset({ size: 20, client: `client-${client}` }));
     return [
       bar('by index: most clients of a server less fewest', [Math.max(...spread)], 'clients', '<=', 1),
       bar('by name: new servers of a client after one comes or goes', [Math.max(...changes)], 'servers', '<=', 1),

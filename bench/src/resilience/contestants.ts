@@ -1,29 +1,11 @@
 // The same function guarded by us and by the peers, each in a process of its own (worker.ts). The peers' packages come untyped from .cache,
 // so that the parts in use are described here.
 import { createRequire } from 'node:module';
-import { pathToFileURL } from 'node:url';
 import { circuitBreaker, guard, retry, timeout } from '@ferrule/core';
+import { cockatiel, opossum } from '../policy-peers.js';
 
 /** What is measured. It settles; a rejection is part of it. */
 export type Guarded = () => Promise<unknown>;
-
-interface CockatielPolicy {
-  execute<R>(fn: () => Promise<R>): Promise<R>;
-}
-
-interface Cockatiel {
-  readonly handleAll: object;
-  readonly ExponentialBackoff: new () => object;
-  readonly ConsecutiveBreaker: new (failures: number) => object;
-  readonly SamplingBreaker: new (options: { threshold: number; duration: number; minimumRps: number }) => object;
-  readonly TimeoutStrategy: { readonly Aggressive: string; readonly Cooperative: string };
-  retry(on: object, options: { maxAttempts: number; backoff: object }): object;
-  circuitBreaker(on: object, options: { halfOpenAfter: number; breaker: object }): CockatielPolicy;
-  timeout(ms: number, strategy: string): object;
-  wrap(...policies: readonly object[]): CockatielPolicy;
-}
-
-type Opossum = new (fn: () => Promise<unknown>, options: Readonly<Record<string, unknown>>) => { fire(): Promise<unknown>; open(): void };
 
 interface Moleculer {
   readonly ServiceBroker: new (options: object) => {
@@ -40,14 +22,6 @@ const failure = new Error('failed');
 const failing = async (): Promise<never> => {
   throw failure;
 };
-
-async function cockatiel(peers: string): Promise<Cockatiel> {
-  return (await import(pathToFileURL(createRequire(peers).resolve('cockatiel')).href)) as Cockatiel;
-}
-
-function opossum(peers: string): Opossum {
-  return createRequire(peers)('opossum') as Opossum;
-}
 
 async function cockatielStack(peers: string, strategy: 'Aggressive' | 'Cooperative'): Promise<Guarded> {
   const library = await cockatiel(peers);

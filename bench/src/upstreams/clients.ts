@@ -8,6 +8,8 @@ import type { Grpc, Moleculer } from './protocol.js';
 export interface BenchClient {
   /** Rejects when the call failed. */
   call(): Promise<void>;
+  /** Opens a stream of events that never ends; absent where the bench has none. */
+  stream?(): Promise<() => void>;
   close(): Promise<void>;
 }
 
@@ -17,17 +19,24 @@ export interface ClientKind {
   open(ports: readonly number[], peersManifest: string): Promise<BenchClient>;
 }
 
-const LIMIT_MS = 1_000;
+export const LIMIT_MS = 1_000;
+export const ATTEMPT_MS = 600;
 
-const ours: ClientKind = {
+export const ours: ClientKind = {
   name: 'ferrule',
   upstream: 'http',
   async open(ports) {
     const registry = staticRegistry({ bench: ports.map((port) => `http://127.0.0.1:${port}`) });
-    const bench = client('bench', { registry, timeout: LIMIT_MS, attemptTimeout: 600 });
+    const bench = client('bench', { registry, timeout: LIMIT_MS, attemptTimeout: ATTEMPT_MS });
     return {
       async call() {
         await bench.get('/');
+      },
+      async stream() {
+        const { body } = await bench.request('GET', '/events', { stream: true });
+        const stream = body as NodeJS.ReadableStream & { destroy(): void };
+        stream.resume();
+        return () => stream.destroy();
       },
       async close() {
         await bench[Symbol.asyncDispose]();
@@ -37,7 +46,7 @@ const ours: ClientKind = {
   },
 };
 
-const undici: ClientKind = {
+export const undici: ClientKind = {
   name: 'undici BalancedPool + RetryAgent',
   upstream: 'http',
   async open(ports) {
@@ -54,12 +63,18 @@ const undici: ClientKind = {
         await body.json();
         if (statusCode !== 200) throw new Error(`status ${statusCode}`);
       },
+      async stream() {
+        const { body } = await agent.request({ origin: 'http://bench', path: '/events', method: 'GET' });
+        body.resume();
+        body.on('error', () => {});
+        return () => void body.destroy();
+      },
       close: () => agent.destroy(),
     };
   },
 };
 
-const grpc: ClientKind = {
+export const grpc: ClientKind = {
   name: 'grpc-js round_robin + outlier_detection + retry',
   upstream: 'grpc',
   async open(ports, peersManifest) {
@@ -107,7 +122,7 @@ const grpc: ClientKind = {
   },
 };
 
-const moleculer: ClientKind = {
+export const moleculer: ClientKind = {
   name: 'moleculer round robin + breaker + retry',
   upstream: 'moleculer',
   async open(ports, peersManifest) {

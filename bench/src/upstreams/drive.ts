@@ -11,14 +11,22 @@ export const PER_SECOND = 300;
 
 /** An upstream in a process of its own. */
 export class Upstream {
-  readonly #child: ChildProcess;
+  #child: ChildProcess;
+  readonly #kind: string;
+  readonly #index: number;
   port = 0;
 
   constructor(kind: string, index: number, ports: readonly number[]) {
-    this.#child = fork(fileURLToPath(new URL('node.js', import.meta.url)), [
-      kind,
-      `node-${index}`,
-      String(ports[index] ?? 0),
+    this.#kind = kind;
+    this.#index = index;
+    this.#child = this.#start(ports);
+  }
+
+  #start(ports: readonly number[]): ChildProcess {
+    return fork(fileURLToPath(new URL('node.js', import.meta.url)), [
+      this.#kind,
+      `node-${this.#index}`,
+      String(ports[this.#index] ?? 0),
       peersManifest(),
       ports.join(','),
     ]);
@@ -39,6 +47,27 @@ export class Upstream {
 
   kill(): void {
     this.#child.kill('SIGKILL');
+  }
+
+  /** Nothing of it runs for so long; its kernel still takes connections. */
+  async freeze(ms: number): Promise<void> {
+    this.#child.kill('SIGSTOP');
+    await wait(ms);
+    this.#child.kill('SIGCONT');
+  }
+
+  /** Ends as a plain service does, within a second, and comes back at the same port. */
+  async restart(): Promise<void> {
+    const old = this.#child;
+    const gone = new Promise((resolve) => old.once('exit', resolve));
+    old.kill('SIGTERM');
+    const force = setTimeout(() => old.kill('SIGKILL'), 1_000);
+    await gone;
+    clearTimeout(force);
+    const ports: number[] = [];
+    ports[this.#index] = this.port;
+    this.#child = this.#start(ports);
+    await this.ready();
   }
 
   #next(): Promise<FromNode> {

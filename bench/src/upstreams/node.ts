@@ -7,7 +7,10 @@ import { grpcMethod, nodeUrls } from './protocol.js';
 import type { Fault, FromNode, Grpc, Moleculer, ToNode } from './protocol.js';
 
 const [kind, id, portText, manifest, ports] = process.argv.slice(2) as [string, string, string, string, string];
-const WORK_MS = 2;
+let workMs = 2;
+let atOnce = Infinity;
+let running = 0;
+const queue: (() => void)[] = [];
 let fault: Fault = 'none';
 let hits = 0;
 
@@ -16,7 +19,11 @@ async function work(): Promise<boolean> {
   hits++;
   if (fault === 'unavailable') return false;
   if (fault === 'hang') await new Promise(() => {});
-  await wait(fault === 'slow' ? 200 : WORK_MS);
+  if (running >= atOnce) await new Promise<void>((resolve) => queue.push(resolve));
+  running++;
+  await wait(fault === 'slow' ? 200 : workMs);
+  running--;
+  queue.shift()?.();
   return true;
 }
 
@@ -39,7 +46,9 @@ async function http(): Promise<number> {
       res.end(well ? '{"ok":true}' : '{"ok":false}');
     });
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  await new Promise<void>((resolve) => server.listen(Number(portText), '127.0.0.1', resolve));
+  // What a plain service does at the end: finish what is under way, take nothing new.
+  process.once('SIGTERM', () => server.close(() => process.exit()));
   return (server.address() as AddressInfo).port;
 }
 
@@ -52,7 +61,8 @@ async function grpc(): Promise<number> {
     },
   });
   return new Promise((resolve, reject) => {
-    server.bindAsync('127.0.0.1:0', library.ServerCredentials.createInsecure(), (error, port) => (error ? reject(error) : resolve(port)));
+    process.once('SIGTERM', () => server.tryShutdown(() => process.exit()));
+    server.bindAsync(`127.0.0.1:${portText}`, library.ServerCredentials.createInsecure(), (error, port) => (error ? reject(error) : resolve(port)));
   });
 }
 
@@ -81,6 +91,7 @@ process.on('message', (message: ToNode) => {
     fault = message.fault;
     if (fault === 'stalls') stall();
   }
+  if (message.type === 'speed') ({ workMs, atOnce } = message);
   process.send!({ type: 'hits', hits } satisfies FromNode);
 });
 process.on('disconnect', () => process.exit());

@@ -2,7 +2,11 @@
 
 /** `stalls`: its event loop is blocked for half of the time, a second at once. */
 export type Fault = 'none' | 'unavailable' | 'slow' | 'hang' | 'stalls';
-export type ToNode = { readonly type: 'fault'; readonly fault: Fault } | { readonly type: 'hits' };
+export type ToNode =
+  | { readonly type: 'fault'; readonly fault: Fault }
+  /** Milliseconds that a call takes, and how many at once; the others queue. */
+  | { readonly type: 'speed'; readonly workMs: number; readonly atOnce: number }
+  | { readonly type: 'hits' };
 export type FromNode = { readonly type: 'ready'; readonly port: number } | { readonly type: 'hits'; readonly hits: number };
 
 interface GrpcMethod {
@@ -31,6 +35,7 @@ export interface Grpc {
   readonly ServerCredentials: { createInsecure(): object };
   readonly Server: new () => {
     addService(methods: Record<string, GrpcMethod>, handlers: Record<string, (call: unknown, answer: GrpcAnswer) => void>): void;
+    tryShutdown(ended: () => void): void;
     bindAsync(address: string, credentials: object, bound: (error: Error | null, port: number) => void): void;
   };
   makeGenericClientConstructor(
