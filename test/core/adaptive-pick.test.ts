@@ -57,7 +57,7 @@ const adaptives = (clients: number, list: readonly Parameters<typeof instance>[1
 
 /** What the naive version does: the best score of all, whatever waits there. */
 function greedy(client: number): Fleet {
-  const scores = adaptive({ random: seededRandom(client + 1), refresh: 1_000 });
+  const scores = adaptive({ random: seededRandom(client + 1) });
   const pick: Balancer['pick'] = ({ endpoints, now }) =>
     endpoints.reduce((a, b) => (scores.explain(b, now).score > scores.explain(a, now).score ? b : a));
   return fleetOf({ name: 'greedy', load: scores.load!, pick }, ...TEN);
@@ -71,11 +71,11 @@ describe('adaptive', function () {
   this.timeout(30_000);
 
   it('does not herd: of 20 clients, no second sends a tenth server more than a quarter of the calls', () => {
-    expect(worst(simulate(adaptives(20, TEN), 1_000, 12, () => 10))).to.be.below(0.25);
+    expect(worst(simulate(adaptives(20, TEN), 1_000, 5, () => 10))).to.be.below(0.25);
   });
 
-  it('would herd by the best score (negative control)', () => {
-    expect(worst(simulate(many(20, greedy), 200, 6, () => 10))).to.be.above(0.25);
+  it('would herd by the best score (negative control): the same scores, clients and calls, only the pick is another', () => {
+    expect(worst(simulate(many(20, greedy), 1_000, 5, () => 10))).to.be.above(0.25);
   });
 
   it('leaves a server that is ten times slower less than 4 % of the calls, and gives it its share again when it has recovered', () => {

@@ -212,6 +212,9 @@ describe('chaos', () => {
     [{ error: { rate: 0.5, status: 200 } }, 'chaos error status: 200 is no error status'],
     [{ error: { rate: 0.5, code: 'OK' } }, 'chaos error code: "OK" is unknown'],
     [{ abort: { rate: -1 } }, 'chaos abort rate: -1 is no share'],
+    [{ latency: null }, 'chaos latency: null is no options object'],
+    [{ error: false }, 'chaos error: false is no options object'],
+    [{ abort: 0 }, 'chaos abort: 0 is no options object'],
     [{ rate: 1 }, 'chaos: there is no option "rate"'],
   ] as const) {
     it(`refuses ${JSON.stringify(options)}`, () => {

@@ -290,6 +290,7 @@ describe('circuitBreaker', () => {
     [{ maxKeys: 10 }, 'circuitBreaker maxKeys: there are no keys without per'],
     [{ per: 'operation', maxKeys: 0 }, 'circuitBreaker maxKeys: 0'],
     [{ clock: {} }, 'circuitBreaker clock: {} has no now()'],
+    [{ name: 7 }, 'circuitBreaker name: 7 is no name'],
     [{ random: 1 }, 'circuitBreaker random: 1 is no function'],
   ] as const) {
     it(`refuses at construction: ${message}`, () => {

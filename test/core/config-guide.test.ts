@@ -35,6 +35,22 @@ describe('docs/configuration.md', () => {
   const SECTIONS: readonly object[] = [
     { x: 1 },
     { service: { x: 1, advertise: { x: 1 }, listen: { x: 1, server: { x: 1 } }, health: { x: 1 }, routePolicies: { 'GET /': { x: 1 } } } },
+    {
+      service: {
+        health: {
+          checks: [
+            { type: 'tcp', x: 1, host: 'a', port: 1 },
+            { type: 'dns', x: 1, hostname: 'a' },
+            ...['http', 'grpc'].map((type) => ({ type, x: 1, url: 'http://a', tls: { x: 1 } })),
+            { type: 'bandwidth', x: 1, url: 'http://a' },
+            { type: 'service', x: 1, service: 'a' },
+            { type: 'memory', x: 1, heap: { x: 1 }, rss: { x: 1 } },
+            { type: 'eventLoop', x: 1, delay: { x: 1 } },
+            ...['diskSpace', 'cpu', 'openHandles', 'registry'].map((type) => ({ type, x: 1 })),
+          ],
+        },
+      },
+    },
     { registry: { type: 'file', x: 1 } },
     { registry: { type: 'static', x: 1 } },
     { discovery: { x: 1, reconnect: { x: 1 }, store: { type: 'file', x: 1 } } },

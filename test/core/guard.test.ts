@@ -147,6 +147,8 @@ describe('guard', () => {
     [() => guard(() => 1, timeout as never), ''],
     [() => guard(() => 1, 'retry' as never), 'argument 0 is string, not a wrapper'],
     [() => guardAttempt(undefined as never), 'guardAttempt: undefined is no function'],
+    [() => guard({ label: 5 } as never, () => 1), 'guard label: 5 is no name'],
+    [() => guardAttempt({ label: '' }, () => 1), 'guardAttempt label: "" is no name'],
     [() => guard(null as never), 'guard: null is no options object'],
   ] as const) {
     it(`refuses at construction: ${message === '' ? 'a factory that was not called' : message}`, () => {

@@ -50,6 +50,18 @@ describe('monitor: hysteresis, background, groups, alerts', () => {
     expect(clock.pending).to.equal(0);
   });
 
+  it('lets go of what a check listens to when it is removed or the monitor closed, once', async () => {
+    const ended: string[] = [];
+    const check = (name: string): Check => ({ name, run: () => true, onChange: () => () => void ended.push(name) });
+    const health = monitor({ checks: [check('db')] });
+    const remove = health.add(check('cache'));
+    remove();
+    health.close();
+    health.close();
+    remove();
+    expect(ended).to.deep.equal(['cache', 'db']);
+  });
+
   it('asks only the checks of a group; live is asked of nobody else', async () => {
     const health = monitor({
       checks: [

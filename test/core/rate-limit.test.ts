@@ -251,6 +251,16 @@ describe('rateLimit', () => {
       expect(await refused(new Call({ side: 'client', operation: OPERATION }))).to.not.have.property('headers');
     });
 
+    it('has no number that is too large for a structured field', async () => {
+      const handler = rateLimit({ limit: Number.MAX_SAFE_INTEGER, per: 1, clock: handClock() })(async () => new Reply(200));
+      const call = callOf();
+      const { headers } = withReplyHeaders(await handler(call), call);
+      expect([headers['ratelimit-policy'], headers['ratelimit']]).to.deep.equal([
+        '"default";q=999999999999999;w=1',
+        '"default";r=999999999999999;t=0',
+      ]);
+    });
+
     it('has an r that is true: so many pass at once, and after t seconds one more', async () => {
       await fc.assert(
         fc.asyncProperty(

@@ -149,6 +149,7 @@ describe('error replies of other services', () => {
     ['Thu, 01 Jan 2026 00:00:30 GMT', 30_000],
     ['Wed, 31 Dec 2025 00:00:00 GMT', 0],
     ['99999999', 300_000],
+    ['99999999999', 300_000],
     ['Fri, 01 Jan 2027 00:00:00 GMT', 300_000],
     ['5.5', undefined],
     ['-1', undefined],

@@ -384,6 +384,71 @@ describe('replyCache', () => {
       expect(cache.stats().size).to.equal(0);
     });
 
+    it('a part of a reply, which is not handed to those who wait either', async () => {
+      const { cache } = made();
+      const { handler, asked } = held();
+      const ask = cache(handler);
+      const first = bodyOf(ask(call()));
+      const second = bodyOf(ask(call()));
+      await turn();
+      expect(asked).to.have.length(1);
+      asked[0]!.answer(new Reply(206, 'a part', { 'content-range': 'bytes 0-5/100' }));
+      expect(await first).to.equal('a part');
+      await turn();
+      expect(asked, 'the other one asks for itself').to.have.length(2);
+      asked[1]!.answer(new Reply(200, 'all'));
+      expect(await second).to.equal('all');
+      expect(cache.stats().stored).to.equal(0);
+    });
+
+    for (const [what, length, holds] of [
+      ['more', 3, ['ab', 'cd', 'ef']],
+      ['less', 7, ['ab', 'cd', 'ef']],
+    ] as const) {
+      it(`a stream that holds ${what} than it says, and hands all of it on to its caller alone`, async () => {
+        const { cache } = made();
+        const { handler, asked } = counting({ 'content-length': String(length) }, () => Readable.from(holds, { objectMode: false }));
+        const ask = cache(handler);
+        for (let round = 1; round <= 3; round++) {
+          const { body, status } = await ask(call());
+          expect(status).to.equal(200);
+          expect(await text(body as Readable)).to.equal('abcdef');
+          expect(asked).to.have.length(round);
+        }
+        expect(cache.stats()).to.include({ stored: 0, size: 0 });
+      });
+    }
+
+    it('an endless stream that says it is short: it is read no further than that, and ends with its caller', async () => {
+      const { cache } = made();
+      let given = 0;
+      const endless = new Readable({
+        highWaterMark: 1,
+        read() {
+          given++;
+          this.push('x');
+        },
+      });
+      const { body } = await cache(async () => new Reply(200, endless, { 'content-length': '5' }))(call());
+      expect(given).to.be.below(50);
+      const closed = new Promise((resolve) => endless.once('close', resolve));
+      (body as Readable).destroy();
+      await closed;
+      expect(endless.destroyed).to.equal(true);
+    });
+
+    it('a short stream that is awaited by nobody any more is closed', async () => {
+      const { cache } = made();
+      const slow = new Readable({ read() {} });
+      const one = call();
+      const reply = failureOf(cache(async () => new Reply(200, slow, { 'content-length': '5' }))(one));
+      await turn();
+      one.abort(new Error('gone'));
+      expect((await reply).message).to.equal('gone');
+      await turn();
+      expect(slow.destroyed).to.equal(true);
+    });
+
     it('but a stream that says so, of which each caller gets his own', async () => {
       const { cache } = made({ maxBodyBytes: 100 });
       let times = 0;

@@ -148,5 +148,6 @@ describe('tokenThrottle', () => {
   it('refuses amounts that are none', () => {
     expect(() => tokenThrottle({ maxTokens: -1 })).to.throw(TypeError, 'tokenThrottle maxTokens: -1');
     expect(() => tokenThrottle({ perSuccess: Infinity })).to.throw(TypeError, 'tokenThrottle perSuccess: Infinity');
+    expect(() => tokenThrottle({ perSuccess: 0.0004 })).to.throw(TypeError, 'tokenThrottle perSuccess: 0.0004 is counted as nothing');
   });
 });

@@ -122,6 +122,20 @@ describe('ServiceError', () => {
       });
     }
 
+    for (const [given, kept] of [
+      [0, 0],
+      [1_500, 1_500],
+      [-1, 0],
+      [-Infinity, 0],
+      [Infinity, undefined],
+      [Number.NaN, undefined],
+      ['5', undefined],
+    ] as const) {
+      it(`takes retryAfterMs ${String(given)} as ${String(kept)}`, () => {
+        expect(new ServiceError('UNAVAILABLE', 'away', { retryAfterMs: given as number }).retryAfterMs).to.equal(kept);
+      });
+    }
+
     const secret = 'Incorrect API key provided: sk-proj-abcd1234';
     for (const [what, members, status] of [
       ['a status alone', { status: 401 }, 401],

@@ -186,6 +186,7 @@ describe('throttle', () => {
     [{ k: 0.5 }, 'throttle k: 0.5 is no such factor'],
     [{ window: 0 }, 'throttle window: 0'],
     [{ minRequests: 0 }, 'throttle minRequests: 0'],
+    [{ failOn: [] }, 'throttle failOn: without a code nothing is ever refused'],
     [{ failOn: ['503'] }, 'throttle failOn: "503" is no canonical code'],
     [{ ratio: 2 }, 'throttle: there is no option "ratio"'],
   ] as const) {

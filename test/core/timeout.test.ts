@@ -283,6 +283,11 @@ describe('timeout', () => {
     });
   }
 
+  it('refuses a scope that is no name', () => {
+    expect(() => timeout({ limit: 10, scope: 5 as unknown as string })).to.throw(TypeError, 'timeout scope: 5 is no name');
+    expect(() => timeout({ limit: 10, scope: '' })).to.throw(TypeError, 'timeout scope: "" is no name');
+  });
+
   it('refuses an option that it does not know', () => {
     // @ts-expect-error: for callers in plain JavaScript
     expect(() => timeout({ limit: 10, ms: 5 })).to.throw(TypeError, 'timeout: there is no option "ms". It takes limit, scope, clock.');

@@ -230,6 +230,29 @@ export function drainCases(name: string, make: (work: Work) => Drains): void {
       await closed;
     });
 
+    it('completes an upload that is under way, and says Connection: close in its reply', async () => {
+      const client = await open();
+      client.send('POST /body HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\nExpect: 100-continue\r\n\r\n');
+      expect(await client.interim()).to.equal(100);
+      client.send('first');
+      const idle = await opened('/quick');
+      await idle.reply();
+      const closed = subject.close();
+      await idle.closed; // the sweep has run
+      client.send('other');
+      const reply = await client.reply();
+      expect([reply.status, reply.text, reply.complete, reply.header('connection')]).to.deep.equal([200, 'read', true, 'close']);
+      await client.closed;
+      await closed;
+    });
+
+    it('does not wait for a client that has closed its half of the connection, which Node takes for gone', async () => {
+      const client = await opened('/slow');
+      await work.entered();
+      client.socket.end();
+      await Promise.all([subject.close(), client.closed]); // though the handler still holds
+    });
+
     it('answers health while it drains', async () => {
       subject.startDraining();
       expect((await rawRequest(address, requestBytes('GET', '/health/live'))).status).to.equal(200);

@@ -45,7 +45,7 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
   },
   streams: {
     calls: 5 * PER_SECOND,
-    happen: (_nodes, client) => Promise.all(Array.from({ length: STREAMS }, () => client.stream?.())),
+    happen: (_nodes, client) => Promise.all(Array.from({ length: STREAMS }, async () => client.stream?.())),
   },
 };
 

@@ -1,6 +1,7 @@
 // Constant load that never retries: `node load.js <ferrule|undici> <registry> <requests a second>`. Says `ready` when it knows the instances and
 // sends from then on, whatever comes of it, until it is told to stop; then says what came of it.
 import { once } from 'node:events';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { client, silentLogger } from '@ferrule/core';
 import type { Instance } from '@ferrule/core';
 import { originOf } from '@ferrule/core/adapter';
@@ -14,6 +15,9 @@ export interface LoadResult {
   /** The first twenty, for people. */
   readonly failures: readonly string[];
   readonly seconds: number;
+  /** The longest that a request took, and that the process itself was held up, ms. */
+  readonly slowestMs: number;
+  readonly stalledMs: number;
   /** Instances that answered, over time. */
   readonly pids: number;
 }
@@ -22,6 +26,7 @@ type Ask = (id: string) => Promise<{ readonly id: string; readonly pid: number }
 
 const EXPECTED = 4;
 const TICK_MS = 10;
+const MOST_MISSED_MS = 100;
 const [kind, where, perSecond] = process.argv.slice(2) as ['ferrule' | 'undici', string, string];
 const registry = registryAt(where);
 
@@ -67,9 +72,13 @@ const failures: string[] = [];
 const open = new Set<Promise<void>>();
 let sent = 0;
 let failed = 0;
+let slowestMs = 0;
+const stalls = monitorEventLoopDelay({ resolution: 10 });
+stalls.enable();
 const begun = performance.now();
 const send = (): void => {
   const id = String(++sent);
+  const from = performance.now();
   const one = ask(id)
     .then((answer) => {
       if (answer.id !== id) throw new Error(`asked for ${id}, got ${answer.id}`);
@@ -78,14 +87,25 @@ const send = (): void => {
     .catch((error: unknown) => {
       failed++;
       const { cause } = error as { cause?: unknown };
-      if (failures.length < 20) failures.push(`${Math.round(performance.now() - begun)} ms: ${String(error)}${cause === undefined ? '' : ` (${String(cause)})`}`);
+      if (failures.length < 20)
+        failures.push(`${Math.round(performance.now() - begun)} ms: ${String(error)}${cause === undefined ? '' : ` (${String(cause)})`}`);
     })
-    .finally(() => open.delete(one));
+    .finally(() => {
+      slowestMs = Math.max(slowestMs, performance.now() - from);
+      open.delete(one);
+    });
   open.add(one);
 };
-// As many as are due by now: a timer that comes late sends what it missed, so that the rate does not fall with the answers.
+// As many as are due by now, so that the rate does not fall with the answers. What a stall of this process itself has missed beyond a tenth of a
+// second is not sent in one burst, which no constant load is; the rate that is reported shows it.
+const perMs = Number(perSecond) / 1_000;
+let due = 0;
+let last = begun;
 const timer = setInterval(() => {
-  for (let due = ((performance.now() - begun) / 1_000) * Number(perSecond) - sent; due >= 1; due--) send();
+  const now = performance.now();
+  due = Math.min(due + (now - last) * perMs, MOST_MISSED_MS * perMs);
+  last = now;
+  for (; due >= 1; due--) send();
 }, TICK_MS);
 process.on('disconnect', () => process.exit());
 process.send!('ready');
@@ -93,4 +113,5 @@ await once(process, 'message');
 clearInterval(timer);
 const seconds = (performance.now() - begun) / 1_000;
 await Promise.all(open);
-process.send!({ sent, failed, failures, seconds, pids: pids.size } satisfies LoadResult, () => process.exit());
+process.send!({ sent, failed, failures, seconds, slowestMs, stalledMs: stalls.max / 1e6, pids: pids.size } satisfies LoadResult);
+process.disconnect(); // when that is sent

@@ -78,7 +78,11 @@ export const opossumFetch: ClientKind = {
     return {
       async call() {
         // It has no retry of its own.
-        await breakers[next()]!.fire().catch(() => breakers[next()]!.fire());
+        try {
+          await breakers[next()]!.fire();
+        } catch {
+          await breakers[next()]!.fire();
+        }
       },
       stream: () => events(urls[next()]!),
       async close() {

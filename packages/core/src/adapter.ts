@@ -80,6 +80,8 @@ export type { PathTemplate } from './client/target.js';
 export type { Transport } from './client/transport.js';
 
 // health
+export { TIMED_OPTIONS, timedCheck } from './health/checks/made-check.js';
+export type { CheckRecipe, CheckResult } from './health/checks/made-check.js';
 
 // server
 export { EXCHANGE } from './server/exchange.js';
@@ -92,7 +94,7 @@ export { isNative, nativeHandler, refuseReplays } from './server/native.js';
 export type { LeavesAnswer } from './server/native.js';
 export { RenderedReply } from './server/render.js';
 export type { Head, Payload } from './server/render.js';
-export { rendered, writeReply } from './server/reply-writer.js';
+export { OF_ANOTHER_BODY, rendered, writeReply } from './server/reply-writer.js';
 export { followStream } from './server/follow-stream.js';
 export { answered, callOf, cutShort, failing, moved, track, whenClosed } from './server/tracking.js';
 export { Match, RouteTable, isMalformedPath } from './server/router.js';
@@ -104,7 +106,11 @@ export { claimApp } from './server/claim-app.js';
 export { unmatchedCalls } from './server/unmatched.js';
 export { inboundStack } from './server/stack.js';
 export type { InboundStackOptions } from './server/stack.js';
-export { problemReply, replyMapping } from './errors/problem.js';
+export { problemReply } from './errors/problem.js';
+export { replyMapping } from './errors/error-replies.js';
+export { acceptedLanguages } from './errors/accept-language.js';
+export { safeValue } from './errors/safe-value.js';
+export type { JsonValue } from './errors/safe-value.js';
 export { ServerHost } from './server/server-host.js';
 export type { DrainHook } from './server/server-host.js';
 export { healthHandler } from './server/health-routes.js';

@@ -3,6 +3,7 @@
 // time, logging
 export { jsonLogger } from './logging/json-logger.js';
 export type { JsonLoggerOptions, LogLevel } from './logging/json-logger.js';
+export { errorRecord } from './logging/shape.js';
 export { silentLogger } from './logging/logger.js';
 export type { Logger } from './logging/logger.js';
 
@@ -27,13 +28,48 @@ export type { Webhook, WebhookStats } from './alerts/webhook.js';
 export type { WebhookOptions } from './alerts/webhook-options.js';
 
 // errors
+export { canonical } from './errors/canonical.js';
+export type { CanonicalError, CanonicalErrors } from './errors/canonical.js';
+export type {
+  Catalogue,
+  CatalogueEntry,
+  CatalogueOptions,
+  CataloguedError,
+  ErrorDefinition,
+  ErrorDefinitions,
+  ErrorFactory,
+  OccurrenceArguments,
+  OccurrenceOptions,
+  ParamsOf,
+} from './errors/catalogue.js';
+export { lintCatalogues } from './errors/catalogue-lint.js';
+export { catalogueMarkdown } from './errors/catalogue-markdown.js';
+export type { CatalogueMarkdownOptions } from './errors/catalogue-markdown.js';
+export { causesOf } from './errors/causes.js';
+export type { CausesOptions } from './errors/causes.js';
 export { CODES } from './errors/codes.js';
+export { defineErrors, isOneOf } from './errors/define-errors.js';
+export { LayerError, fromDatabase, fromExternalService, fromSystem, fromValidation } from './errors/layers.js';
+export type { ErrorLayer, LayerErrorOptions } from './errors/layers.js';
+export type { ErrorParams, ParamValue } from './errors/params.js';
 export type { Code } from './errors/codes.js';
 export type { ErrorMapper } from './errors/error-mapper.js';
 export { RemoteError, isRemoteError } from './errors/remote-error.js';
-export type { RemoteErrorOptions, RemoteProblem } from './errors/remote-error.js';
+export type { RemoteErrorOptions } from './errors/remote-error.js';
+export type { RemoteProblem } from './errors/remote-problem.js';
 export { REASONS, ServiceError, isServiceError } from './errors/service-error.js';
 export type { FieldError, ServiceErrorOptions } from './errors/service-error.js';
+
+export { errorMonitor } from './errors/monitor.js';
+export type { ErrorCount, ErrorMonitor, ErrorMonitorOptions, ErrorMonitorStats } from './errors/monitor.js';
+export type { ErrorOrigin } from './errors/monitor-facts.js';
+export type { ErrorAlertRule, Severity } from './errors/monitor-rules.js';
+export { errorAggregator } from './errors/aggregator.js';
+export type { ErrorAggregator, ErrorAggregatorStats, ErrorGroup, ErrorReport } from './errors/aggregator.js';
+export type { ErrorContext, ErrorEvent } from './errors/aggregator-event.js';
+export type { ErrorAggregatorOptions } from './errors/aggregator-options.js';
+export { DEFAULT_PATTERNS } from './errors/patterns.js';
+export type { ErrorPattern, MessageMatch, PatternAction } from './errors/patterns.js';
 
 // wrappers
 export { compose, fromMiddleware } from './wrappers/wrapper.js';
@@ -79,6 +115,7 @@ export { replyCache } from './wrappers/reply-cache.js';
 export type { ReplyCache, ReplyCacheStats } from './wrappers/reply-cache.js';
 export type { ReplyCacheEvent, ReplyCacheOptions } from './wrappers/reply-cache-options.js';
 export { retry } from './wrappers/retry.js';
+export { rethrow } from './wrappers/rethrow.js';
 export type { Retry as RetryPolicy, RetryEvent, RetryOptions, RetryStats } from './wrappers/retry.js';
 export { retryBudget, tokenThrottle } from './wrappers/retry-budget.js';
 export type { RetryBudget, RetryBudgetOptions, TokenThrottleOptions } from './wrappers/retry-budget.js';
@@ -91,6 +128,8 @@ export type { Timeout as TimeoutPolicy, TimeoutOptions, TimeoutStats } from './w
 export type { Verdict } from './wrappers/verdict.js';
 
 // telemetry
+export { contextLogger, correlationFields } from './telemetry/context-logger.js';
+export type { CorrelationFields } from './telemetry/context-logger.js';
 export { observeAttempt } from './telemetry/observe-attempt.js';
 export type { ObserveAttemptOptions } from './telemetry/observe-attempt.js';
 export { observeCall } from './telemetry/observe-call.js';
@@ -159,6 +198,7 @@ export { pickFirst } from './balancing/pick-first.js';
 export { random } from './balancing/random.js';
 export { relativeLatency } from './balancing/relative-latency.js';
 export type { RelativeLatencyOptions } from './balancing/relative-latency.js';
+export type { ReportedLoadOptions } from './balancing/reported-weight.js';
 export { ringHash } from './balancing/ring-hash.js';
 export type { RingHashOptions } from './balancing/ring-hash.js';
 export { roundRobin } from './balancing/round-robin.js';
@@ -216,11 +256,54 @@ export type { Probe, ProbeContext, ProbeResult } from './health/probe.js';
 export { tcpProbe } from './health/tcp-probe.js';
 export type { TcpProbeOptions } from './health/tcp-probe.js';
 export type { Check, CheckChange, CheckContext, CheckReport, HealthStatus } from './health/check.js';
+export { adaptiveScore } from './health/adaptive-score.js';
+export type { AdaptiveScore, AdaptiveScoreOptions, ScoreLevel, ScoreState, ScoreThresholds } from './health/adaptive-score.js';
+export type { ScoreMeasurements } from './health/adaptive-score-window.js';
+export { degradation } from './health/degradation.js';
+export type { Degradation, DegradationEvent } from './health/degradation.js';
+export type { DegradationMode, DegradationOptions, DegradationRule, DegradationSource, RollbackPlan, RollbackStep } from './health/degradation-options.js';
+export { healthSource, pressureSource } from './health/degradation-sources.js';
+export type { PressureOptions } from './health/degradation-sources.js';
+export { whenDegraded } from './wrappers/when-degraded.js';
+export type { WhenDegradedOptions } from './wrappers/when-degraded.js';
 export { monitor } from './health/monitor.js';
 export type { Monitor } from './health/monitor.js';
 export type { MonitorOptions } from './health/monitor-options.js';
 export type { HealthBody } from './health/format.js';
 export type { HealthFormat, HealthReport, Readiness } from './health/report.js';
+export { bandwidthCheck } from './health/checks/bandwidth.js';
+export type { BandwidthCheckOptions } from './health/checks/bandwidth.js';
+export { cpuCheck } from './health/checks/cpu.js';
+export type { CpuCheckOptions } from './health/checks/cpu.js';
+export { diskSpaceCheck } from './health/checks/disk-space.js';
+export type { DiskSpaceCheckOptions } from './health/checks/disk-space.js';
+export { dnsCheck } from './health/checks/dns.js';
+export type { DnsCheckOptions } from './health/checks/dns.js';
+export { eventLoopCheck } from './health/checks/event-loop.js';
+export type { EventLoopCheckOptions } from './health/checks/event-loop.js';
+export { grpcHealthCheck } from './health/checks/grpc.js';
+export type { GrpcHealthCheckOptions } from './health/checks/grpc.js';
+export type { GrpcHealthTls } from './health/checks/grpc-health.js';
+export { httpCheck } from './health/checks/http.js';
+export type { HttpCheckOptions } from './health/checks/http.js';
+export type { CheckOptions, TimedCheckOptions } from './health/checks/made-check.js';
+export { memoryCheck } from './health/checks/memory.js';
+export type { MemoryCheckOptions, ResidentThresholds } from './health/checks/memory.js';
+export { openHandlesCheck } from './health/checks/open-handles.js';
+export type { OpenHandlesCheckOptions } from './health/checks/open-handles.js';
+export { registryCheck } from './health/checks/registry.js';
+export type { RegistryCheckOptions } from './health/checks/registry.js';
+export { serviceCheck } from './health/checks/service.js';
+export type { EndpointSource, ServiceCheckOptions } from './health/checks/service.js';
+export { sqlCheck } from './health/checks/sql.js';
+export type { SqlCheckOptions } from './health/checks/sql.js';
+export { tcpCheck } from './health/checks/tcp.js';
+export type { TcpCheckOptions } from './health/checks/tcp.js';
+export type { Thresholds } from './health/checks/thresholds.js';
+export { healthLevels } from './health/levels.js';
+export type { HealthLevelReport, HealthLevels, HealthLevelsReport } from './health/levels.js';
+export type { HealthLevel, LevelRule, LevelState } from './health/levels-judge.js';
+export type { HealthCascade, HealthLevelsOptions } from './health/levels-options.js';
 
 // hybrid
 export { hybrid } from './hybrid/hybrid.js';
@@ -242,6 +325,8 @@ export type {
   WrapArgument,
   WrapperClass,
 } from './server/controller-decorators.js';
+export { loadReport } from './server/load-report.js';
+export type { LoadReportOptions } from './server/load-report.js';
 export { controllerChecks, controllerRoutes } from './server/controller-routes.js';
 export type { ControllerOptions } from './server/controller-routes.js';
 export type { Resolve } from './server/resolve.js';
@@ -259,6 +344,7 @@ export {
   Retry,
   Throttle,
   Timeout,
+  WhenDegraded,
 } from './server/policy-decorators.js';
 export type { InputOf, InputSchemas } from './server/route-input.js';
 export { del, get, head, options, patch, post, put, route } from './server/route.js';
@@ -271,6 +357,13 @@ export { EXCHANGE } from './server/exchange.js';
 export type { Exchange } from './server/exchange.js';
 export { problemReply } from './errors/problem.js';
 export type { Problem } from './errors/problem.js';
+export type { ErrorReplyOptions } from './errors/error-replies.js';
+export type { ErrorFormat, ErrorFormatName } from './errors/formats.js';
+export { translations } from './errors/translate.js';
+export type { Translate, Translation, TranslationTable } from './errors/translate.js';
+export type { ClientErrors } from './errors/known-kinds.js';
+export type { OwnAnswers } from './errors/own-answers.js';
+export { codeOfGrpcStatus, grpcStatusOf } from './errors/grpc-status.js';
 
 // service
 export { createService } from './service/create-service.js';
@@ -278,7 +371,11 @@ export type { RouteDescription, Service, ServiceDescription, ServiceOptions } fr
 export type { AdvertiseOptions } from './service/advertise.js';
 export type { ClientDefaults } from './service/service-clients.js';
 export type { DiscoveryOptions } from './service/service-discovery.js';
-export type { LifeCycleOptions, ServiceState, StopHookOptions } from './service/life-cycle.js';
+export type { ServiceState } from './service/life-cycle.js';
+export type { LifeCycleOptions } from './service/life-cycle-options.js';
+export type { StopHookOptions } from './service/hooks.js';
+export type { PhaseEvent, PhaseListener, ServicePhase } from './service/phases.js';
+export type { Flushable } from './service/flush-telemetry.js';
 
 // config
 export { ConfigError } from './config/config-error.js';

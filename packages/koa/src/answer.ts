@@ -1,7 +1,7 @@
 import { STATUS_CODES } from 'node:http';
 import type { Context, Next, ParameterizedContext } from 'koa';
 import type { Reply } from '@ferrule/core';
-import { answered, cutShort, followStream, rendered } from '@ferrule/core/adapter';
+import { OF_ANOTHER_BODY, answered, cutShort, followStream, rendered } from '@ferrule/core/adapter';
 import type { Exchange, Mountable } from '@ferrule/core/adapter';
 
 /** Any context, whatever state the app has declared. */
@@ -60,6 +60,7 @@ export function writeContext(ctx: AnyContext, reply: Reply, errors?: Partial<Err
     if (res.headersSent && !res.writableEnded) cutShort(res);
     return;
   }
+  if (reply.error !== undefined) for (const name of OF_ANOTHER_BODY) ctx.remove(name);
   for (const name in head) {
     if (name !== 'content-length' || typeof payload === 'object') setField(ctx, name, head[name]!);
   }

@@ -25,7 +25,5 @@ export function answerError(ctx: AnyContext, error: unknown, errors: Errors): vo
   if (ctx.headerSent) return breakOff(ctx, error, errors);
   const reply = errors.toReply(error, ctx.res);
   if (reply.status >= 500) emitError(ctx, error, errors);
-  // What middleware had set for the reply that it meant to give is not for this one.
-  for (const name of ['content-type', 'content-length', 'content-encoding', 'etag', 'last-modified']) ctx.remove(name);
   writeContext(ctx, reply);
 }

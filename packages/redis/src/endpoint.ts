@@ -50,9 +50,13 @@ const URL_REMEDY =
   "Give redis://host:port/database, such as 'redis://127.0.0.1:6379'; characters of a password that mean something in a URL are escaped";
 
 /** @throws TypeError; no message holds the URL or a password. */
-export function endpointOf({ url, socket = {}, username, password, database }: EndpointOptions): RedisEndpoint {
-  checkOptions('redisStore socket', socket, SOCKET_NAMES);
-  const parsed = url === undefined ? undefined : urlParts(url);
+export function endpointOf({ url, socket = {}, username, password, database }: EndpointOptions, factory = 'redisStore'): RedisEndpoint {
+  checkOptions(`${factory} socket`, socket, SOCKET_NAMES);
+  const check = (option: string, value: unknown, fits: boolean, remedy: string): void => {
+    if (!fits) throw new TypeError(`${factory} ${option}: ${shown(value)} does not fit. ${remedy}.`);
+  };
+  const checkSecret = (option: string, fits: boolean, what: string): void => refuseSecret(factory, option, fits, what);
+  const parsed = url === undefined ? undefined : urlParts(url, factory);
   const { host = '127.0.0.1', port = 6379, path, tls = false, ca, cert, key, servername, rejectUnauthorized } = { ...socket, ...parsed?.socket };
   const number = database ?? parsed?.database ?? 0;
   check('socket.host', host, typeof host === 'string' && /^[^\s/@]+$/.test(host), 'Give a host name or an IP address');
@@ -70,7 +74,7 @@ export function endpointOf({ url, socket = {}, username, password, database }: E
   for (const [name, text] of Object.entries({ username, password })) checkSecret(name, isTextOrNone(text), 'it is no text');
   check('database', number, Number.isInteger(number) && number >= 0, 'Give an integer from 0');
   if (!tls && [ca, cert, key, servername, rejectUnauthorized].some((each) => each !== undefined))
-    throw new TypeError('redisStore socket: it has what belongs to TLS, but TLS is off. Give a rediss: URL, or tls: true.');
+    throw new TypeError(`${factory} socket: it has what belongs to TLS, but TLS is off. Give a rediss: URL, or tls: true.`);
   return {
     socket: {
       ...(path === undefined ? { host, port } : { path }),
@@ -87,14 +91,15 @@ export function endpointOf({ url, socket = {}, username, password, database }: E
   };
 }
 
-function urlParts(text: string): { socket: RedisSocket; username?: string; password?: string; database?: number } {
+function urlParts(text: string, factory: string): { socket: RedisSocket; username?: string; password?: string; database?: number } {
+  const checkSecret = (option: string, fits: boolean, what: string): void => refuseSecret(factory, option, fits, what);
   // Not by `new URL`, whose error shows it.
   const url = typeof text === 'string' && URL.canParse(text) ? new URL(text) : undefined;
   const database = /^\/?(\d{0,9})$/.exec(url?.pathname ?? 'none')?.[1];
   checkSecret('url', url !== undefined && /^rediss?:$/.test(url.protocol) && url.hostname !== '', `it is no URL of a Redis. ${URL_REMEDY}`);
   checkSecret('url', database !== undefined, `what stands behind the host is no number of a database. ${URL_REMEDY}`);
   checkSecret('url', url!.search === '' && url!.hash === '', `it has a query or a fragment. ${URL_REMEDY}`);
-  const [username, password] = [url!.username, url!.password].map(decoded);
+  const [username, password] = [url!.username, url!.password].map((part) => decoded(part, factory));
   return {
     socket: {
       host: url!.hostname.replace(/^\[(.*)\]$/, '$1'),
@@ -107,11 +112,11 @@ function urlParts(text: string): { socket: RedisSocket; username?: string; passw
   };
 }
 
-function decoded(part: string): string {
+function decoded(part: string, factory: string): string {
   try {
     return decodeURIComponent(part);
   } catch {
-    throw new TypeError(`redisStore url: its user or password holds a % that is no escape. ${URL_REMEDY}.`);
+    throw new TypeError(`${factory} url: its user or password holds a % that is no escape. ${URL_REMEDY}.`);
   }
 }
 
@@ -119,11 +124,7 @@ function isTextOrNone(value: unknown): boolean {
   return value === undefined || (typeof value === 'string' && value !== '');
 }
 
-function check(option: string, value: unknown, fits: boolean, remedy: string): void {
-  if (!fits) throw new TypeError(`redisStore ${option}: ${shown(value)} does not fit. ${remedy}.`);
-}
-
-/** As `check`, without the value. */
-function checkSecret(option: string, fits: boolean, what: string): void {
-  if (!fits) throw new TypeError(`redisStore ${option}: ${what}.`);
+/** Without the value. */
+function refuseSecret(factory: string, option: string, fits: boolean, what: string): void {
+  if (!fits) throw new TypeError(`${factory} ${option}: ${what}.`);
 }

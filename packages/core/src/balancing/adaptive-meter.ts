@@ -58,7 +58,6 @@ export class AdaptiveFleet implements Fleet {
 
 /** What one endpoint measured, and the score that follows. Public fields are of the last `score`, for `explain`. */
 export class AdaptiveMeter implements Meter {
-  latencyMs: number | undefined;
   latencyFrom: 'endpoint' | 'region' | 'nowhere' = 'nowhere';
   nearness: Nearness = 'unknown';
   region: string | undefined;
@@ -66,11 +65,14 @@ export class AdaptiveMeter implements Meter {
   rule: string | undefined;
   readonly congestion: CongestionLimit;
   #window: SampleWindow | undefined;
-  #movingMs = 0;
+  /** What `latencyMs` says; NaN when it is not known. What is a fraction begins as a double: see `Health`. */
+  #latencyMs = Number.NaN;
+  #movingMs = -0;
   #measuredAt = -Infinity;
-  #success = 1;
+  /** Moving ratio, exactly 0 as long as none has failed. */
+  #failures = -0;
   /** The parts but congestion, weighted and added up, and until when they are good. */
-  #calm = 0;
+  #calm = -0;
   #calmUntil = -Infinity;
   /** Whose it is, and what was read from that. */
   #endpoint: Endpoint | undefined;
@@ -93,7 +95,7 @@ export class AdaptiveMeter implements Meter {
     const score = this.score(endpoint, now);
     const { waiting } = endpoint;
     const preference = waiting === 0 && this.isUnmeasured(now) ? 1 : raised(score);
-    const success = Math.max(this.#success === 1 ? 1 : this.success(now), WORST_SUCCESS);
+    const success = Math.max(this.#failures === 0 ? 1 : this.success(now), WORST_SUCCESS);
     return (waiting + 1) / (preference * (success * success) ** 2 * Math.max(this.weight, Number.EPSILON));
   }
 
@@ -129,9 +131,13 @@ export class AdaptiveMeter implements Meter {
     return this.#window;
   }
 
+  get latencyMs(): number | undefined {
+    return this.#latencyMs >= 0 ? this.#latencyMs : undefined;
+  }
+
   /** Moving ratio of good answers, recovering to 1 while idle. */
   success(now: number): number {
-    return 1 - (1 - this.#success) * Math.exp((this.#measuredAt - now) / this.#fleet.settings.idleDecayMs);
+    return 1 - this.#failures * Math.exp((this.#measuredAt - now) / this.#fleet.settings.idleDecayMs);
   }
 
   observe(latencyMs: number, ending: Ending, now: number): void {
@@ -153,7 +159,7 @@ export class AdaptiveMeter implements Meter {
       this.#movingMs = usual;
     }
     if (ok) this.#regionLatency?.observe(latencyMs, now, settings.smoothingMs);
-    if (!cancelled) this.#success = this.success(now) * kept + (ok ? 1 - kept : 0);
+    if (!cancelled) this.#failures = (1 - this.success(now)) * kept + (ok ? 0 : 1 - kept);
     this.#measuredAt = now;
     if (first) this.#calmUntil = -Infinity;
   }
@@ -221,7 +227,7 @@ export class AdaptiveMeter implements Meter {
     const { intervalMs, idleDecayMs } = this.#fleet.settings;
     const usual = this.#regionLatency!.at(now, intervalMs);
     if (this.isUnmeasured(now)) {
-      this.latencyMs = usual;
+      this.#latencyMs = usual ?? Number.NaN;
       this.latencyFrom = usual === undefined ? 'nowhere' : 'region';
     } else {
       let latency = this.#movingMs;
@@ -229,14 +235,14 @@ export class AdaptiveMeter implements Meter {
         const idle = (now - this.#measuredAt) / idleDecayMs;
         latency = usual * (latency / usual) ** Math.exp(-idle * idle);
       }
-      this.latencyMs = latency;
+      this.#latencyMs = latency;
       this.latencyFrom = 'endpoint';
     }
     // What stalls is slow before its first answer is.
     if (endpoint.waiting === 0) return;
     const age = now - endpoint.sumStart / endpoint.waiting;
     if (age <= (this.latencyMs ?? usual ?? 0)) return;
-    this.latencyMs = age;
+    this.#latencyMs = age;
     this.latencyFrom = 'endpoint';
   }
 

@@ -18,36 +18,38 @@ export class SampleWindow {
   /** What `read` found. Of how many samples. */
   samples = 0;
   /** Arithmetic mean, 0 of none. */
-  mean = 0;
+  mean = -0;
   /** Standard deviation of the samples (divided by n − 1), 0 of fewer than two. */
-  deviation = 0;
+  deviation = -0;
   /** Milliseconds of latency a second, by least squares over time; 0 where it is not known. */
-  slope = 0;
+  slope = -0;
   trend: Trend = 'unknown';
-  readonly #at: Float64Array;
-  readonly #values: Float64Array;
+  /** Time and value by turns, so that a sample is in one place of memory. */
+  readonly #cells: Float64Array;
+  readonly #size: number;
   #next = 0;
   #kept = 0;
 
   constructor(size: number) {
-    this.#at = new Float64Array(size);
-    this.#values = new Float64Array(size);
+    this.#size = size;
+    this.#cells = new Float64Array(2 * size);
   }
 
   add(value: number, now: number): void {
-    this.#at[this.#next] = now;
-    this.#values[this.#next] = value;
-    this.#next = (this.#next + 1) % this.#at.length;
-    if (this.#kept < this.#at.length) this.#kept++;
+    const cells = this.#cells;
+    const next = this.#next;
+    cells[2 * next] = now;
+    cells[2 * next + 1] = value;
+    this.#next = next + 1 === this.#size ? 0 : next + 1;
+    if (this.#kept < this.#size) this.#kept++;
   }
 
   /** Works out the fields from what is not older than `intervalMs`. */
   read(now: number, intervalMs: number): void {
-    const at = this.#at;
-    const values = this.#values;
-    const size = at.length;
+    const cells = this.#cells;
+    const size = this.#size;
     // The oldest lies where the next one goes. What has expired leaves for good.
-    while (this.#kept > 0 && now - at[(this.#next - this.#kept + size) % size]! > intervalMs) this.#kept--;
+    while (this.#kept > 0 && now - cells[2 * ((this.#next - this.#kept + size) % size)]! > intervalMs) this.#kept--;
     const n = this.#kept;
     this.samples = n;
     this.mean = this.deviation = this.slope = 0;
@@ -57,9 +59,9 @@ export class SampleWindow {
     let sumX = 0;
     let sumY = 0;
     for (let index = 0; index < n; index++) {
-      const place = (first + index) % size;
-      sumX += at[place]! - now;
-      sumY += values[place]!;
+      const place = 2 * ((first + index) % size);
+      sumX += cells[place]! - now;
+      sumY += cells[place + 1]!;
     }
     const meanX = sumX / n;
     const meanY = sumY / n;
@@ -69,9 +71,9 @@ export class SampleWindow {
     let xy = 0;
     let yy = 0;
     for (let index = 0; index < n; index++) {
-      const place = (first + index) % size;
-      const x = at[place]! - now - meanX;
-      const y = values[place]! - meanY;
+      const place = 2 * ((first + index) % size);
+      const x = cells[place]! - now - meanX;
+      const y = cells[place + 1]! - meanY;
       xx += x * x;
       xy += x * y;
       yy += y * y;
@@ -83,7 +85,7 @@ export class SampleWindow {
     this.trend = 'stable';
     const residual = Math.max(0, yy - slope * xy);
     const error = Math.sqrt(Math.max(residual, yy * ROUNDING) / (n - 2) / xx);
-    const change = Math.abs(slope) * (at[(first + n - 1) % size]! - at[first]!);
+    const change = Math.abs(slope) * (cells[2 * ((first + n - 1) % size)]! - cells[2 * first]!);
     const needed = SIGNIFICANT[Math.min(n - 2, SIGNIFICANT.length) - 1]!;
     if (change >= MATERIAL * meanY && Math.abs(slope) > needed * error) this.trend = slope < 0 ? 'improving' : 'degrading';
   }

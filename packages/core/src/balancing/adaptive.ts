@@ -5,6 +5,8 @@ import type { AdaptiveOptions } from './adaptive-options.js';
 import type { AdaptiveReport } from './adaptive-rules.js';
 import { CONGESTION_SCORES, REGION_SCORES, TREND_SCORES, latencyScore } from './adaptive-score.js';
 import type { ScorePart } from './adaptive-score.js';
+import { drawOf } from './draw.js';
+import type { Draw } from './draw.js';
 import type { Endpoint } from './endpoint.js';
 
 /** One part of a score: what it is worth by itself, what it counts, and the product of both. */
@@ -52,13 +54,15 @@ const MOST_SEARCHED = 64;
  * of two; waiting calls count, because scores lag behind. The eighth power gives the differences of scores, which are small by their
  * logarithm, a say against a waiting call. What has no answer within `interval` gets one call at a time, whatever its score.
  * Critical and overloaded endpoints are left out, unless all are: then the least congested is picked.
- * Constant time, nothing allocated but for reports to rules, at most one an endpoint and `refresh`. Weights of instances are not read.
+ * Constant time; what is allocated are reports to rules, at most one an endpoint and `refresh`, and the costs themselves, some 50 bytes a pick: the
+ * function that works them out is too long for V8 to inline. Weights of instances are not read.
  * For one region and alike instances `p2c()` is the better choice: `docs/adaptive-balancing.md`.
  * @throws TypeError naming the option that does not fit.
  */
 export function adaptive(options: AdaptiveOptions = {}): AdaptiveBalancer {
   const settings = adaptiveSettings(options);
   const { random, weights, clock } = settings;
+  const drawn = drawOf(random);
   return {
     name: 'adaptive',
     load: { name: 'adaptive', fleet: () => new AdaptiveFleet(settings) },
@@ -71,8 +75,8 @@ export function adaptive(options: AdaptiveOptions = {}): AdaptiveBalancer {
         return only;
       }
       for (let draw = 0; draw < DRAWS; draw++) {
-        const first = Math.floor(random() * size);
-        let second = Math.floor(random() * (size - 1));
+        const first = drawn(size);
+        let second = drawn(size - 1);
         if (second >= first) second++;
         const a = endpoints[first]!;
         const b = endpoints[second]!;
@@ -84,7 +88,7 @@ export function adaptive(options: AdaptiveOptions = {}): AdaptiveBalancer {
         if (!outA && !outB) return preferred(a, b, costA, costB, now, random);
         if (size === 2 && outA !== outB) return outA ? b : a;
       }
-      return searched(view, random);
+      return searched(view, random, drawn);
     },
     explain(endpoint, now = clock.now()) {
       const { meter } = endpoint;
@@ -133,9 +137,9 @@ function preferred(a: Endpoint, b: Endpoint, costA: number, costB: number, now: 
 }
 
 /** From a random place on: the better of two random ones that are not left out; where all are, the least congested. */
-function searched({ endpoints, now }: View, random: () => number): Endpoint {
+function searched({ endpoints, now }: View, random: () => number, drawn: Draw): Endpoint {
   const size = endpoints.length;
-  const start = Math.floor(random() * size);
+  const start = drawn(size);
   let found = 0;
   let a: Endpoint | undefined;
   let b: Endpoint | undefined;
@@ -151,7 +155,7 @@ function searched({ endpoints, now }: View, random: () => number): Endpoint {
     if (out === undefined) {
       // A sample of two without knowing how many there are (reservoir sampling).
       found++;
-      const place = found <= 2 ? found - 1 : Math.floor(random() * found);
+      const place = found <= 2 ? found - 1 : drawn(found);
       if (place === 0) a = endpoint;
       else if (place === 1) b = endpoint;
     } else if (found === 0) {

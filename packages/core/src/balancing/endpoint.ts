@@ -28,11 +28,11 @@ export class Endpoint {
   /** Calls whose body has not ended. Twenty open event streams are twenty here and none in `waiting`. */
   open = 0;
   /** The sum of the start times of the waiting calls: `now - sumStart / waiting` is their mean age. */
-  sumStart = 0;
-  /** Moving mean of the time to headers, for people; undefined before the first answer. No balancer reads it. */
-  latencyMs: number | undefined;
+  sumStart = -0; // this zero is a double to V8, which then keeps the field unboxed: see `Health`
   readonly meter: Meter;
   readonly health: Health;
+  /** NaN before the first answer. */
+  #latencyMs = Number.NaN;
   /** 0 when it is not starting slowly. */
   #rampMs = 0;
   #rampEnd = -Infinity;
@@ -44,6 +44,11 @@ export class Endpoint {
     this.instance = instance;
     this.meter = fleet.meter();
     this.health = new Health(this);
+  }
+
+  /** Moving mean of the time to headers, for people; undefined before the first answer. No balancer reads it. */
+  get latencyMs(): number | undefined {
+    return this.#latencyMs >= 0 ? this.#latencyMs : undefined;
   }
 
   /** Counts a call that starts now. */
@@ -61,7 +66,8 @@ export class Endpoint {
 
   /** An answer arrived after `latencyMs`. */
   measured(latencyMs: number): void {
-    this.latencyMs = this.latencyMs === undefined ? latencyMs : this.latencyMs * KEPT + latencyMs * (1 - KEPT);
+    const known = this.#latencyMs;
+    this.#latencyMs = known >= 0 ? known * KEPT + latencyMs * (1 - KEPT) : latencyMs;
   }
 
   /** From now on its share grows to the full one over `durationMs`. */
@@ -72,7 +78,10 @@ export class Endpoint {
 
   /** How far it is on the way to its full share: 0.1 to 1, linear in time, 1 when it is not starting slowly. How it counts is up to the balancer. */
   ramp(now: number): number {
-    if (this.#rampMs === 0) return 1;
+    return this.#rampMs === 0 ? 1 : this.#ramping(now);
+  }
+
+  #ramping(now: number): number {
     if (now < this.#rampEnd) return Math.max(LEAST_RAMP, 1 - (this.#rampEnd - now) / this.#rampMs);
     this.#rampMs = 0;
     return 1;

@@ -25,7 +25,7 @@ export const HASH_OPTIONS = { key: true, loadFactor: true } as const;
 export interface Placement {
   /** Takes over a list that has changed. */
   follow(view: View): void;
-  /** Whom a hash of 32 bits belongs to, of the view as it was followed last; undefined when all have weight 0. Free of allocation. */
+  /** Whom a hash of 32 bits belongs to, given as a signed word (`hash | 0`, which V8 passes on without an object), of the view as it was followed last; undefined when all have weight 0. Free of allocation. */
   at(hash: number): Endpoint | undefined;
 }
 
@@ -54,7 +54,7 @@ export function hashBalancer(name: string, factory: string, options: HashOptions
       if (view.endpoints.length === 0) return undefined;
       const text = read(call);
       if (text === undefined) return undefined;
-      let hash = hashOf(text);
+      let hash = hashOf(text) | 0;
       for (let attempt = 1; attempt < call.attempt && attempt < MOST_ATTEMPTS; attempt++) hash = jumped(hash);
       const places = placesOf(view);
       places.follow(view);
@@ -65,7 +65,7 @@ export function hashBalancer(name: string, factory: string, options: HashOptions
 
 /** One to one, and not its own inverse: a key does not return to where it was. */
 function jumped(hash: number): number {
-  return mixed(hash + 0x9e3779b9);
+  return mixed(hash + 0x9e3779b9) | 0;
 }
 
 class Places {

@@ -7,7 +7,11 @@ import type { Timed } from './timed-heap.js';
  */
 export type EndpointState = 'ready' | 'overloaded' | 'ejected' | 'half-open' | 'probing';
 
-/** Whether an endpoint is fit to be picked, and what that is known from. Written by `Ejection` alone. */
+/**
+ * Whether an endpoint is fit to be picked, and what that is known from. Written by `Ejection` alone.
+ * What becomes a fraction begins as a double (-0, -Infinity): V8 then writes it in place. A field that began as 0 would change the shape of its object
+ * at the first fraction, and one that began as undefined would be a new number object for each call, told to the collector as old pointing to young.
+ */
 export class Health implements Timed {
   state: EndpointState = 'ready';
   /** When the state ends by itself; for `half-open`, when it began. Infinity otherwise. */
@@ -17,12 +21,12 @@ export class Health implements Timed {
   /** Failures since the last success. */
   consecutive = 0;
   /** Successes and all results, both fading with the window's time constant. */
-  ok = 0;
-  total = 0;
-  countedAt = 0;
+  ok = -0;
+  total = -0;
+  countedAt: number = -Infinity;
   /** How often in a row it was ejected: each doubles the next ejection. Falls by one for each window in service. */
   level = 0;
-  returnedAt = 0;
+  returnedAt: number = -Infinity;
   /** Moves with every ejection, and with every return that no call brought about: results of an earlier epoch change nothing. */
   epoch = 0;
   /** The number of the permit that was given out last. One that has leaked is not the last any more once another call probes. */

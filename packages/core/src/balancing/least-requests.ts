@@ -1,6 +1,8 @@
 import { checkOptions, checkSurroundings, namesOf } from '../options/check.js';
 import { shown } from '../options/shown.js';
 import type { Balancer, View } from './balancer.js';
+import { drawOf } from './draw.js';
+import type { Draw } from './draw.js';
 import { weightOf } from './endpoint.js';
 import type { Endpoint } from './endpoint.js';
 
@@ -17,6 +19,8 @@ const OPTIONS = namesOf<LeastRequestsOptions>({ choices: true, count: true, rand
 /** A scan of so many costs no more than drawing twice. */
 const FULL_SCAN = 32;
 const MOST_CHOICES = 10;
+/** Of equals, shares are right to within 2⁻³⁰. */
+const FINENESS = 2 ** 30;
 
 /**
  * The endpoint with the fewest calls in progress for its weight: all are compared up to 32, `choices` of them beyond (Envoy's `least_request`, gRPC's
@@ -28,28 +32,32 @@ const MOST_CHOICES = 10;
 export function leastRequests(options: LeastRequestsOptions = {}): Balancer {
   checkOptions('leastRequests', options, OPTIONS);
   checkSurroundings('leastRequests', options);
-  const { choices = 2, count = 'waiting', random = Math.random } = options;
+  const { choices = 2, count = 'waiting' } = options;
   if (!Number.isInteger(choices) || choices < 2 || choices > MOST_CHOICES)
     throw new TypeError(`leastRequests choices: ${shown(choices)} does not fit. Give a whole number from 2 to ${MOST_CHOICES}.`);
   if (count !== 'waiting' && count !== 'open') throw new TypeError(`leastRequests count: ${shown(count)} is unknown. Use 'waiting' or 'open'.`);
+  const draw = drawOf(options.random);
+  const open = count === 'open';
+  // Written over and never emptied: an array whose length falls to 0 gives its store away.
   const drawn: Endpoint[] = [];
   return {
     name: 'least-requests',
     pick(view) {
       const { endpoints } = view;
-      if (endpoints.length <= FULL_SCAN) return leastOf(endpoints, view, count, random);
-      drawn.length = 0;
-      while (drawn.length < choices) {
-        const one = endpoints[Math.floor(random() * endpoints.length)]!;
-        if (!drawn.includes(one)) drawn.push(one);
+      if (endpoints.length <= FULL_SCAN) return leastOf(endpoints, view, open, draw);
+      for (let found = 0; found < choices;) {
+        const one = endpoints[draw(endpoints.length)]!;
+        let known = 0;
+        while (known < found && drawn[known] !== one) known++;
+        if (known === found) drawn[found++] = one;
       }
-      return leastOf(drawn, view, count, random);
+      return leastOf(drawn, view, open, draw);
     },
   };
 }
 
 /** Two passes, the second over equals alone, so that one number is drawn at most. */
-function leastOf(endpoints: readonly Endpoint[], { now }: View, count: 'waiting' | 'open', random: () => number): Endpoint | undefined {
+function leastOf(endpoints: readonly Endpoint[], { now }: View, open: boolean, draw: Draw): Endpoint | undefined {
   let least = Infinity;
   let sum = 0;
   let first: Endpoint | undefined;
@@ -58,7 +66,7 @@ function leastOf(endpoints: readonly Endpoint[], { now }: View, count: 'waiting'
     const endpoint = endpoints[index]!;
     const weight = weightOf(endpoint.instance) * endpoint.ramp(now);
     if (weight === 0) continue;
-    const cost = endpoint[count] / weight;
+    const cost = (open ? endpoint.open : endpoint.waiting) / weight;
     if (cost > least) continue;
     if (cost < least) {
       least = cost;
@@ -70,13 +78,13 @@ function leastOf(endpoints: readonly Endpoint[], { now }: View, count: 'waiting'
     equals++;
   }
   if (equals < 2) return first;
-  let draw = random() * sum;
+  let rest = (draw(FINENESS) / FINENESS) * sum;
   for (let index = 0; index < endpoints.length; index++) {
     const endpoint = endpoints[index]!;
     const weight = weightOf(endpoint.instance) * endpoint.ramp(now);
-    if (weight === 0 || endpoint[count] / weight !== least) continue;
-    draw -= weight;
-    if (draw < 0) return endpoint;
+    if (weight === 0 || (open ? endpoint.open : endpoint.waiting) / weight !== least) continue;
+    rest -= weight;
+    if (rest < 0) return endpoint;
   }
   return first; // a draw that rounding left over
 }

@@ -26,4 +26,6 @@ export interface Meter {
   cost(endpoint: Endpoint, now: number): number;
   /** Headers arrived after `latencyMs`, or the call failed before them. A body that breaks off later is one more failure, of latency 0. */
   observe(latencyMs: number, ending: Ending, now: number): void;
+  /** For a load that reads what servers report: what a reply has in the header `endpoint-load-metrics`. Without this method nobody looks for it. */
+  reported?(header: unknown, now: number): void;
 }

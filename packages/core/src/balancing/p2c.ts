@@ -1,5 +1,6 @@
 import { checkMethods, checkOptions, checkSurroundings, namesOf } from '../options/check.js';
 import type { Balancer } from './balancer.js';
+import { drawOf } from './draw.js';
 import type { Endpoint } from './endpoint.js';
 import type { Load } from './load.js';
 import { relativeLatency } from './relative-latency.js';
@@ -23,6 +24,7 @@ export function p2c(options: P2cOptions = {}): Balancer {
   checkOptions('p2c', options, OPTIONS);
   checkSurroundings('p2c', options);
   const { load = relativeLatency(), random = Math.random } = options;
+  const draw = drawOf(options.random);
   checkMethods(load, ['fleet'], 'p2c load', 'Give relativeLatency(), peakEwma(), leastPending() or a Load of your own');
   return {
     name: `p2c(${load.name})`,
@@ -30,8 +32,8 @@ export function p2c(options: P2cOptions = {}): Balancer {
     pick({ endpoints, now }) {
       const size = endpoints.length;
       if (size < 2) return endpoints[0];
-      const first = Math.floor(random() * size);
-      let second = Math.floor(random() * (size - 1));
+      const first = draw(size);
+      let second = draw(size - 1);
       if (second >= first) second++;
       const a = endpoints[first]!;
       const b = endpoints[second]!;

@@ -20,9 +20,9 @@ export function peakEwma(options: { readonly decay?: Duration } = {}): Load {
 }
 
 class PeakMeter implements Meter {
-  #peakMs = 0;
+  #peakMs = -0;
   #measured = false;
-  #at = 0;
+  #at: number = -Infinity;
   readonly #decayMs: number;
 
   constructor(decayMs: number) {

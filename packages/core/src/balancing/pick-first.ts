@@ -1,6 +1,8 @@
 import { checkOptions, checkSurroundings } from '../options/check.js';
 import { perView } from './balancer.js';
 import type { Balancer, View } from './balancer.js';
+import { drawOf } from './draw.js';
+import type { Draw } from './draw.js';
 import type { Endpoint } from './endpoint.js';
 
 /**
@@ -11,16 +13,16 @@ import type { Endpoint } from './endpoint.js';
 export function pickFirst(options: { readonly random?: () => number } = {}): Balancer {
   checkOptions('pickFirst', options, ['random']);
   checkSurroundings('pickFirst', options);
-  const { random = Math.random } = options;
+  const draw = drawOf(options.random);
   const choiceOf = perView<Choice>(() => ({ version: -1, endpoint: undefined }));
   return {
     name: 'pick-first',
     pick(view, call) {
-      if (call.attempt > 1) return drawn(view, random);
+      if (call.attempt > 1) return drawn(view, draw);
       const choice = choiceOf(view);
       if (choice.version === view.version) return choice.endpoint;
       choice.version = view.version;
-      if (choice.endpoint === undefined || !view.endpoints.includes(choice.endpoint)) choice.endpoint = drawn(view, random);
+      if (choice.endpoint === undefined || !view.endpoints.includes(choice.endpoint)) choice.endpoint = drawn(view, draw);
       return choice.endpoint;
     },
   };
@@ -31,6 +33,6 @@ interface Choice {
   endpoint: Endpoint | undefined;
 }
 
-function drawn({ endpoints }: View, random: () => number): Endpoint | undefined {
-  return endpoints[Math.floor(random() * endpoints.length)];
+function drawn({ endpoints }: View, draw: Draw): Endpoint | undefined {
+  return endpoints.length === 0 ? undefined : endpoints[draw(endpoints.length)];
 }

@@ -23,6 +23,8 @@ const MOST_KEPT = 0.95;
 const MOST_KEPT_BY_FLEET = 0.99;
 /** Nobody looks worse than this success ratio, so that costs stay comparable. */
 const WORST_RATIO = 0.01;
+/** A ratio of failures below this is none. */
+const FORGOTTEN = 1e-6;
 /** Nothing is faster than this, so that a latency of zero does not hide waiting calls and failures. */
 const LEAST_MS = 0.01;
 /** Latencies that differ from the fleet's mean by no more than this part of it are equal to it: a mean of twenty calls is not known better. */
@@ -91,8 +93,10 @@ class RelativeFleet implements Fleet {
 }
 
 class RelativeMeter implements Meter {
-  #latencyMs = -1;
-  #success = 1;
+  /** Negative before the first answer. A double from the beginning, as is the next one: see `Health`. */
+  #latencyMs = -0.5;
+  /** Moving ratio, exactly 0 as long as none has failed. */
+  #failures = -0;
   #measuredAt = -Infinity;
   readonly #fleet: RelativeFleet;
 
@@ -102,23 +106,31 @@ class RelativeMeter implements Meter {
 
   cost(endpoint: Endpoint, now: number): number {
     const fleet = this.#fleet;
-    const usual = Math.max(fleet.latencyMs, LEAST_MS);
+    const usual = fleet.latencyMs;
     let latency = this.#latencyMs;
     if (latency > usual * (1 + ALIKE)) {
       const idle = (now - this.#measuredAt) / fleet.constants.idleDecayMs;
       latency = usual * (latency / usual) ** Math.exp(-idle * idle);
+      if (latency < usual * (1 + ALIKE)) latency = usual;
+    } else if (latency < 0 || latency > usual * (1 - ALIKE)) {
+      latency = usual;
     }
-    if (latency < 0 || Math.abs(latency - usual) <= usual * ALIKE) latency = usual;
-    const waiting = endpoint.waiting;
+    const { waiting } = endpoint;
     if (waiting > 0) latency = Math.max(latency, now - endpoint.sumStart / waiting);
-    const cost = Math.max(latency, LEAST_MS) * (waiting + 1);
-    if (this.#success === 1) return cost;
-    const success = 1 - (1 - this.#success) * Math.exp((this.#measuredAt - now) / fleet.constants.errorDecayMs);
-    const ratio = Math.max(Math.min(1, success / fleet.success), WORST_RATIO);
-    return cost / (ratio * ratio * ratio * ratio);
+    const cost = latency * (waiting + 1);
+    if (this.#failures === 0) return cost;
+    return cost / this.#worth(now);
   }
 
-  observe(latencyMs: number, ending: Ending, now: number): void {
+  /** success⁴. By itself, so that what all picks need stays short enough to be inlined. */
+  #worth(now: number): number {
+    const success = 1 - this.#failures * Math.exp((this.#measuredAt - now) / this.#fleet.constants.errorDecayMs);
+    const ratio = Math.max(Math.min(1, success / this.#fleet.success), WORST_RATIO);
+    return ratio * ratio * ratio * ratio;
+  }
+
+  observe(tookMs: number, ending: Ending, now: number): void {
+    const latencyMs = Math.max(tookMs, LEAST_MS);
     if (ending === 'cancelled' && latencyMs <= this.#latencyMs) return;
     const kept = this.#measuredAt === -Infinity ? 0 : Math.min(Math.exp((this.#measuredAt - now) / this.#fleet.constants.smoothingMs), MOST_KEPT);
     const ok = ending === 'ok';
@@ -127,7 +139,7 @@ class RelativeMeter implements Meter {
     }
     this.#measuredAt = now;
     if (ending === 'cancelled') return;
-    this.#success = this.#success * kept + (ok ? 1 - kept : 0);
+    this.#failures = ok && this.#failures < FORGOTTEN ? 0 : this.#failures * kept + (ok ? 0 : 1 - kept);
     this.#fleet.observe(latencyMs, ok, now);
   }
 }

@@ -1,6 +1,7 @@
 import { checkOptions, checkSurroundings } from '../options/check.js';
 import { perView } from './balancer.js';
 import type { Balancer } from './balancer.js';
+import { drawOf } from './draw.js';
 
 /**
  * One after the other, for each view by itself. It starts at a random place, so that clients started together do not march in step.
@@ -10,8 +11,8 @@ import type { Balancer } from './balancer.js';
 export function roundRobin(options: { readonly random?: () => number } = {}): Balancer {
   checkOptions('roundRobin', options, ['random']);
   checkSurroundings('roundRobin', options);
-  const { random = Math.random } = options;
-  const turnOf = perView((view) => ({ next: Math.floor(random() * view.endpoints.length) }));
+  const draw = drawOf(options.random);
+  const turnOf = perView((view) => ({ next: draw(view.endpoints.length) }));
   return {
     name: 'round-robin',
     pick(view) {

@@ -2,7 +2,12 @@ const OFFSET = 0x811c9dc5;
 const PRIME = 0x01000193;
 
 /** FNV-1a, 32 bits, over the UTF-8 bytes of a text; `state` goes on from an earlier one. As in Go's hash/fnv. */
-export function fnv1a(text: string, state: number = OFFSET): number {
+export function fnv1a(text: string, state?: number): number {
+  return fnvWord(text, state) >>> 0;
+}
+
+/** The same as a signed word: V8 has those without an object, and of the unsigned ones only the lower half. */
+function fnvWord(text: string, state: number = OFFSET): number {
   let hash = state;
   for (let index = 0; index < text.length; index++) {
     let code = text.charCodeAt(index);
@@ -27,7 +32,7 @@ export function fnv1a(text: string, state: number = OFFSET): number {
     if (code >= 0x800) hash = Math.imul(hash ^ (0x80 | ((code >> 6) & 0x3f)), PRIME);
     hash = Math.imul(hash ^ (0x80 | (code & 0x3f)), PRIME);
   }
-  return hash >>> 0;
+  return hash | 0;
 }
 
 /** MurmurHash3's last steps: a number of 32 bits whose every bit depends on every bit of the one given. One to one. */
@@ -42,7 +47,7 @@ export function mixed(hash: number): number {
  * `user-2` do, close to each other, so it is mixed once more.
  */
 export function hashOf(text: string, seed?: number): number {
-  return mixed(fnv1a(text, seed));
+  return mixed(fnvWord(text, seed));
 }
 
 /** The same as a place from 0 to below 1. */

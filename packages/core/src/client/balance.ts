@@ -86,6 +86,7 @@ class Use {
   answered(reply: Reply): void {
     if (isStream(reply.body)) this.#stream = reply.body as Readable;
     this.#outcome = outcomeOfStatus(reply.status, undefined);
+    this.#lease.heard?.(reply.headers);
     this.#report();
   }
 

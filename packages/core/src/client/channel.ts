@@ -17,6 +17,8 @@ import { systemClock } from '../time/clock.js';
 import type { Clock } from '../time/clock.js';
 import { toMs } from '../time/duration.js';
 import { observedPolicies } from '../telemetry/policy-metrics.js';
+import { observedStates } from '../telemetry/state-metrics.js';
+import { directoryState, isReadableDirectory, pickState } from '../telemetry/state-readers.js';
 import type { InForce } from '../wrappers/in-force.js';
 import type { Handler } from '../wrappers/wrapper.js';
 import { checkMethods, checkSurroundings, namesOf } from '../options/check.js';
@@ -91,6 +93,7 @@ export const CHANNEL_OPTIONS: readonly string[] = namesOf<ChannelOptions>({
   chaos: true,
   fallback: true,
   errors: true,
+  toOwn: true,
   wrappers: true,
   attemptWrappers: true,
   telemetry: true,
@@ -162,16 +165,23 @@ export function openChannel(target: string, options: ChannelOptions): Channel {
   const telemetry = address === undefined || options.telemetry === false ? options.telemetry : { trusted: false, ...options.telemetry };
   const { handler, names, inForce } = outboundStack({ ...options, ...(telemetry !== undefined && { telemetry }), selector: selecting, transport });
   const metrics = telemetry === false ? undefined : observedPolicies(inForce, { service, meterProvider: telemetry?.meterProvider });
+  // An address alone has one endpoint, and nobody who would look for it or choose.
+  const read = telemetry === false || address !== undefined ? [] : [pickState(selector)];
+  if (read.length > 0 && isReadableDirectory(directory)) read.push(directoryState(directory));
+  const states = observedStates(read, telemetry === false ? undefined : telemetry?.meterProvider);
+
+  const begin = (): boolean => metrics === undefined || (metrics.begin() && states.begin());
 
   return {
     service,
     // An SDK may be registered after the client was made; until then each call looks whether there is one.
-    handler: metrics === undefined || metrics.begin() ? handler : (call) => (metrics.begin(), handler(call)),
+    handler: begin() ? handler : (call) => (begin(), handler(call)),
     names,
     inForce,
     endpoints: () => [...selector.endpoints(), ...addressed.endpoints()],
     async [Symbol.asyncDispose]() {
       metrics?.end();
+      states.end();
       selector.close();
       addressed.close();
       for (const part of owned.splice(0)) await part[Symbol.asyncDispose]();

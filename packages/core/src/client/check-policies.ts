@@ -1,5 +1,6 @@
 import { Reply } from '../call/reply.js';
-import { checkMappers } from '../errors/error-mapper.js';
+import { checkClientErrors } from '../errors/known-kinds.js';
+import { checkOwnAnswers } from '../errors/own-answers.js';
 import { checkList, checkOptions } from '../options/check.js';
 import { shown } from '../options/shown.js';
 import { OBSERVE_ATTEMPT_OPTIONS } from '../telemetry/observe-attempt.js';
@@ -11,7 +12,8 @@ import type { OutboundPolicies } from './stack.js';
 /** What the parts themselves could not tell, as their options are spread into others. @throws TypeError naming option, value and remedy. */
 export function checkPolicies(options: OutboundPolicies): void {
   const { telemetry, fallback: substitute, bulkhead: permits, chaos: faults } = options;
-  checkMappers(options.errors, 'errors');
+  checkClientErrors(options.errors, 'errors');
+  checkOwnAnswers(options.toOwn, 'toOwn');
   checkList(options.wrappers, 'wrappers', 'wrappers');
   checkList(options.attemptWrappers, 'attemptWrappers', 'wrappers');
   if (telemetry !== undefined && telemetry !== false)

@@ -3,8 +3,11 @@ import { currentCall } from '../call/context.js';
 import { giveUp, isGivenUp } from '../call/given-up.js';
 import { failedItself } from '../call/own-failure.js';
 import type { Reply } from '../call/reply.js';
-import { checkMappers } from '../errors/error-mapper.js';
 import type { ErrorMapper } from '../errors/error-mapper.js';
+import { checkClientErrors, kindsIn, mappersIn } from '../errors/known-kinds.js';
+import type { ClientErrors } from '../errors/known-kinds.js';
+import { checkOwnAnswers } from '../errors/own-answers.js';
+import type { OwnAnswers } from '../errors/own-answers.js';
 import { isRemoteError, remoteErrorOf } from '../errors/remote-error.js';
 import type { RemoteError } from '../errors/remote-error.js';
 import { isServiceError } from '../errors/service-error.js';
@@ -16,8 +19,13 @@ import type { Wrapper } from '../wrappers/wrapper.js';
 import { parseBody } from './reply-body.js';
 
 export interface RemoteErrorsOptions {
-  /** Asked in turn; the first that gives an error wins, RemoteError is the last. One that throws is passed over and named as the cause. */
-  readonly mappers?: readonly ErrorMapper[];
+  /**
+   * Mappers are asked in turn; the first that gives an error wins, RemoteError is the last. One that throws is passed over and named as the cause.
+   * Of catalogues a RemoteError has what the reply leaves open: reason, number, code, title, whether to try again, and the params.
+   */
+  readonly mappers?: ClientErrors;
+  /** What a server of ours answers with for such an error, by status. Default: see `RemoteError.toOwn`. */
+  readonly toOwn?: OwnAnswers;
   /**
    * Whether an error of a mapper's own kind is thrown as the RemoteError that it stands for, until `ownErrors()` further up puts it in its
    * place: retry, breaker and the like know what to make of a RemoteError, and would take any other for a failure worth trying again.
@@ -33,11 +41,14 @@ export interface RemoteErrorsOptions {
  * 2xx and 3xx are replies: a redirect or a 304 is an answer that the caller may have asked for; none is followed.
  */
 export function remoteErrors(options: RemoteErrorsOptions = {}): Wrapper {
-  checkOptions('remoteErrors', options, ['mappers', 'hold', 'clock']);
-  checkMappers(options.mappers, 'remoteErrors mappers');
+  checkOptions('remoteErrors', options, ['mappers', 'toOwn', 'hold', 'clock']);
+  checkClientErrors(options.mappers, 'remoteErrors mappers');
+  checkOwnAnswers(options.toOwn, 'remoteErrors toOwn');
   checkSurroundings('remoteErrors', options);
   const { clock = systemClock, hold = false } = options;
-  const mappers = (options.mappers ?? []).filter((mapper) => mapper.toError !== undefined);
+  const toOwn = options.toOwn === undefined ? undefined : Object.freeze({ ...options.toOwn });
+  const mappers = mappersIn(options.mappers ?? []);
+  const kinds = kindsIn(options.mappers ?? []);
   return named(
     { name: 'remoteErrors' },
     (next) => (call) =>
@@ -45,7 +56,7 @@ export function remoteErrors(options: RemoteErrorsOptions = {}): Wrapper {
         (reply) => {
           if (reply.status < 400) return reply;
           const read = parsed(reply);
-          const error = errorOf(read, call, mappers, (cause) => remoteErrorOf(read, call, clock.wallTime(), { cause, reply }), hold);
+          const error = errorOf(read, call, mappers, (cause) => remoteErrorOf(read, call, clock.wallTime(), { cause, reply, kinds, toOwn }), hold);
           failedItself(call, error);
           throw error;
         },

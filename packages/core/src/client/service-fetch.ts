@@ -15,7 +15,7 @@ import type { Channel, ChannelOptions } from './channel.js';
 import { httpTransport } from './http-transport.js';
 import { sendCall } from './send-call.js';
 
-export interface ServiceFetchOptions extends Omit<ChannelOptions, 'errors'> {
+export interface ServiceFetchOptions extends Omit<ChannelOptions, 'errors' | 'toOwn'> {
   /** Hosts that are services although they have a dot. Default none. */
   readonly services?: readonly string[];
   /** What everything else goes to. Default: the built-in fetch. */
@@ -25,7 +25,7 @@ export interface ServiceFetchOptions extends Omit<ChannelOptions, 'errors'> {
 /** `fetch`, with `dispose` for the connections that it opened. */
 export type ServiceFetch = typeof fetch & AsyncDisposable;
 
-const OPTIONS: readonly string[] = [...CHANNEL_OPTIONS.filter((name) => name !== 'errors'), 'services', 'fetch'];
+const OPTIONS: readonly string[] = [...CHANNEL_OPTIONS.filter((name) => name !== 'errors' && name !== 'toOwn'), 'services', 'fetch'];
 /** The ways that are kept open; the one unused for longest is closed for another. */
 const MOST_SERVICES = 1_000;
 

@@ -1,5 +1,6 @@
 import type { Reply } from '../call/reply.js';
-import type { ErrorMapper } from '../errors/error-mapper.js';
+import type { ClientErrors } from '../errors/known-kinds.js';
+import type { OwnAnswers } from '../errors/own-answers.js';
 import type { Selector } from '../selection/selector.js';
 import type { Call } from '../call/call.js';
 import { OBSERVE_ATTEMPT_OPTIONS, observeAttempt } from '../telemetry/observe-attempt.js';
@@ -72,8 +73,10 @@ export interface OutboundPolicies {
   readonly fallback?: Reply | FallbackService | ((error: unknown, call: Call) => Reply | Promise<Reply>);
   /** Faults on purpose, by `chaos()`: its options, which hold `enabled`, or what it made, to be steered while it runs. In code alone. Default off. */
   readonly chaos?: ChaosOptions | Chaos;
-  /** From an error reply to an error; RemoteError is the last. */
-  readonly errors?: readonly ErrorMapper[];
+  /** From an error reply to an error: mappers, RemoteError is the last; and catalogues, whose errors are known again. */
+  readonly errors?: ClientErrors;
+  /** What a server of ours answers with when this service has answered with an error, by status: `{ 404: 'NOT_FOUND', 409: 'pass' }`. */
+  readonly toOwn?: OwnAnswers;
   /** The application's own, around the call with all its attempts; the first is the outermost. A placed one stands where it says. */
   readonly wrappers?: readonly WrapperOption[];
   /** The application's own, around each attempt: they see `call.endpoint` and `call.attempt`. */
@@ -192,7 +195,7 @@ export function outboundStack(options: OutboundStackOptions): OutboundStack {
       wrapper: options.chaos !== undefined && (typeof options.chaos === 'function' ? options.chaos : chaos({ clock, random, ...options.chaos })),
     },
     // Next to the transport: everything above sees errors alone.
-    { name: 'remoteErrors', wrapper: remoteErrors({ mappers: errors, hold: true, clock }) },
+    { name: 'remoteErrors', wrapper: remoteErrors({ mappers: errors, hold: true, clock, ...(options.toOwn !== undefined && { toOwn: options.toOwn }) }) },
   ];
   const stack = new Stack(steps, 'wrappers').addAll(own);
   stack.addAll(attemptWrappers, 'attemptWrappers', 'attemptWrappers');

@@ -14,9 +14,10 @@ import type { RelativeLatencyOptions } from '../balancing/relative-latency.js';
 import { ringHash } from '../balancing/ring-hash.js';
 import { roundRobin } from '../balancing/round-robin.js';
 import { weighted } from '../balancing/weighted.js';
+import type { ReportedLoadOptions } from '../balancing/reported-weight.js';
 import type { BalancerConfiguration, BalancerLoad, BalancerOptions } from './configuration.js';
-import { shape, typeOrObject } from './compound-kinds.js';
-import { duration, number, numberOrFalse, oneOf, text, whole } from './kind.js';
+import { either, shape, typeOrObject } from './compound-kinds.js';
+import { duration, flag, number, numberOrFalse, oneOf, text, whole } from './kind.js';
 import { withoutType } from './without-type.js';
 import type { Kind } from './kind.js';
 
@@ -105,7 +106,16 @@ const BALANCERS: { readonly [N in keyof BalancerOptions]: NamedBalancer<Balancer
     }),
     make: (options, chance) => adaptive({ ...chance, ...options }),
   },
-  weighted: { kind: typeAlone, make: (_options, chance) => weighted(chance) },
+  weighted: {
+    kind: shape<BalancerOptions['weighted'] & { type: string }>()({
+      type: text,
+      reported: either({
+        scalar: flag,
+        object: shape<ReportedLoadOptions>()({ blackout: duration, expiration: duration, errorPenalty: number(0), update: duration }),
+      }),
+    }),
+    make: (options, chance) => weighted({ ...chance, ...options }),
+  },
   'least-requests': {
     kind: shape<BalancerOptions['least-requests'] & { type: string }>()({ type: text, choices: whole(2, 10), count: oneOf(['waiting', 'open']) }),
     make: (options, chance) => leastRequests({ ...chance, ...options }),

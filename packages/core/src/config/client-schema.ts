@@ -3,12 +3,13 @@ import type { SubsetOptions } from '../balancing/subset.js';
 import type { PoolOptions } from '../client/pool-options.js';
 import type { ClientOptions } from '../client/service-client.js';
 import type { MetadataHealthOptions } from '../selection/metadata-health.js';
+import { CODES } from '../errors/codes.js';
 import { balancer } from './balancers.js';
 import { bulkhead, circuitBreaker, concurrencyLimit, hedge, rateLimit, replyCache, retry, throttle } from './policy-kinds.js';
 import { canary, filter, routing } from './selection-kinds.js';
 import type { ClientConfiguration } from './configuration.js';
 import { either, list, record, shape } from './compound-kinds.js';
-import { duration, durationOrFalse, flag, number, only, text, whole } from './kind.js';
+import { duration, durationOrFalse, flag, number, oneOf, only, text, whole } from './kind.js';
 import type { Kind } from './kind.js';
 
 const texts = list(text, 'a list of texts');
@@ -29,6 +30,7 @@ export const client: Kind = shape<ClientMembers>()(
     rateLimit,
     concurrencyLimit,
     replyCache,
+    toOwn: record(oneOf([...CODES, 'pass']), { name: 'a status such as 404, or 4xx or 5xx', fits: (name) => /^(?:[45]\d\d|[45]xx)$/.test(name) }),
     hedge,
     throttle,
     headers: record(either({ scalar: text, list: texts }), {

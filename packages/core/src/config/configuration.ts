@@ -1,6 +1,9 @@
+import type { ErrorReplyOptions } from '../errors/error-replies.js';
+import type { ErrorFormatName } from '../errors/formats.js';
 import type { HashOptions } from '../balancing/hash-balancer.js';
 import type { LeastRequestsOptions } from '../balancing/least-requests.js';
 import type { AdaptiveOptions } from '../balancing/adaptive-options.js';
+import type { WeightedOptions } from '../balancing/weighted.js';
 import type { P2cOptions } from '../balancing/p2c.js';
 import type { EjectorOptions } from '../balancing/ejector.js';
 import type { SubsetOptions } from '../balancing/subset.js';
@@ -13,6 +16,7 @@ import type { ActiveCheck } from '../health/active-check.js';
 import type { HttpProbeOptions } from '../health/http-probe.js';
 import type { MonitorOptions } from '../health/monitor-options.js';
 import type { TcpProbeOptions } from '../health/tcp-probe.js';
+import type { HealthCheckConfiguration } from './health-checks.js';
 import type { HybridOptions, HybridServiceOptions } from '../hybrid/hybrid.js';
 import type { ResolveOptions } from '../registry/static.js';
 import type { StaticAddress } from '../registry/static-address.js';
@@ -81,6 +85,7 @@ export interface ServiceConfiguration extends Omit<
   | 'concurrencyLimit'
   | 'limits'
   | 'errors'
+  | 'errorReplies'
   | 'observe'
   | 'registry'
   | 'health'
@@ -88,7 +93,11 @@ export interface ServiceConfiguration extends Omit<
   | 'clients'
   | Surroundings
 > {
-  readonly health?: Omit<MonitorOptions, 'checks' | 'format' | 'authorize' | 'alerts' | 'logger' | 'clock'>;
+  readonly health?: Omit<MonitorOptions, 'checks' | 'format' | 'authorize' | 'alerts' | 'logger' | 'clock'> & {
+    readonly checks?: readonly HealthCheckConfiguration[];
+  };
+  /** The form of error replies; a format or a translation that is a function stands in code. */
+  readonly errorReplies?: Omit<ErrorReplyOptions, 'format' | 'translate'> & { readonly format?: ErrorFormatName };
   readonly rateLimit?: Omit<RateLimitOptions, 'clock' | 'on'>;
   readonly concurrencyLimit?: boolean | Omit<ConcurrencyLimitOptions, 'clock' | 'random' | 'on'>;
   /** By `GET /orders/:id` or by the name of the operation; each takes the place of what the route has of its kind in code. */
@@ -189,7 +198,7 @@ export interface BalancerOptions {
   readonly p2c: Omit<P2cOptions, 'load' | 'random'> & { readonly load?: BalancerLoad };
   readonly 'round-robin': object;
   readonly random: object;
-  readonly weighted: object;
+  readonly weighted: Omit<WeightedOptions, 'random' | 'weightOf'>;
   readonly 'least-requests': Omit<LeastRequestsOptions, 'random'>;
   readonly 'pick-first': object;
   readonly 'ring-hash': RingHashOptions;

@@ -9,6 +9,7 @@ import type { SnapshotStore } from '../discovery/snapshot-store.js';
 import { ServiceError } from '../errors/service-error.js';
 import { activeHealth } from '../health/create-active-health.js';
 import type { ActiveHealth } from '../health/active-health.js';
+import type { MonitorOptions } from '../health/monitor-options.js';
 import { hybrid } from '../hybrid/hybrid.js';
 import type { HybridConnections } from '../hybrid/hybrid.js';
 import { layered } from '../registry/layered.js';
@@ -20,7 +21,9 @@ import type { ClientDefaults } from '../service/service-clients.js';
 import type { ServiceOptions } from '../service/service.js';
 import { configuredClient } from './client-options.js';
 import type { ClientSurroundings, ConfiguredClient } from './client-options.js';
-import type { HybridConfiguration } from './configuration.js';
+import type { HybridConfiguration, ServiceConfiguration } from './configuration.js';
+import { configuredCheck } from './health-checks.js';
+import type { CheckedParts } from './health-checks.js';
 import type { Config } from './load-config.js';
 import type { Opening } from './open-parts.js';
 import { checkOf } from './probe-options.js';
@@ -161,6 +164,7 @@ class Parts implements ConfiguredParts {
     const serviceClients: ClientDefaults = { ...this.#defaults, services: this.#ofTargets };
     this.service = {
       ...(service as { readonly name: string }),
+      ...healthOf(service, { registry: this.registry, directory: this.directory }),
       ...given,
       ...(registers && { registry: this.registry! }),
       ...(warmUp !== undefined && this.directory !== undefined && { discovery: { warmUp } }),
@@ -199,6 +203,12 @@ class Parts implements ConfiguredParts {
   [inspect.custom](): object {
     return { config: this.config, registry: this.registry?.name, hybrid: this.hybrid !== undefined, clients: [...this.#clients.keys()] };
   }
+}
+
+function healthOf({ health }: ServiceConfiguration, parts: CheckedParts): { health?: MonitorOptions } {
+  if (health === undefined) return {};
+  const { checks, ...options } = health;
+  return { health: { ...options, ...(checks !== undefined && { checks: checks.map((check) => configuredCheck(check, parts)) }) } };
 }
 
 function closedError(target: string): ServiceError {

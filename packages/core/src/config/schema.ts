@@ -1,3 +1,6 @@
+import type { ErrorReplyOptions } from '../errors/error-replies.js';
+import { ERROR_FORMATS } from '../errors/formats.js';
+import { SHOWN } from '../errors/problem.js';
 import type { ActiveCheck, RecoveryOptions } from '../health/active-check.js';
 import type { HttpProbeOptions } from '../health/http-probe.js';
 import type { MonitorOptions } from '../health/monitor-options.js';
@@ -14,6 +17,7 @@ import type { FileRegistryOptions } from '../registry/file.js';
 import { client } from './client-schema.js';
 import type { ActiveHealthConfiguration, Configuration, DirectConfiguration, HybridConfiguration } from './configuration.js';
 import { either, list, open, record, shape, typeOrObject } from './compound-kinds.js';
+import { healthChecks } from './health-checks.js';
 import { duration, durationOrFalse, flag, number, oneOf, only, text, textLike, whole } from './kind.js';
 import type { Kind } from './kind.js';
 import { concurrencyLimit, rateLimit, routePolicies } from './policy-kinds.js';
@@ -49,6 +53,10 @@ const service: Kind = shape<ServiceOptions>()(
       fits: (name) => name !== '__proto__' && /^[\x20-\x7e]{1,200}$/.test(name),
     }),
     errorHandling: oneOf(['problem', 'native']),
+    errorReplies: shape<ErrorReplyOptions>()(
+      { format: oneOf(ERROR_FORMATS), language: text, challenge: text, show: list(oneOf(SHOWN), `a list of ${SHOWN.join(', ')}`) },
+      { translate: true },
+    ),
     health: shape<MonitorOptions>()(
       {
         path: textLike("a path, such as '/health'", /^\/\S*$/),
@@ -59,12 +67,15 @@ const service: Kind = shape<ServiceOptions>()(
         history: whole(0),
         retryAfter: duration,
         alertFrom: oneOf(['warn', 'fail']),
+        checks: healthChecks,
       },
-      { checks: true, format: true, authorize: true, alerts: true, logger: true, clock: true },
+      { format: true, authorize: true, alerts: true, logger: true, clock: true },
     ),
     drainDelay: duration,
     drainTimeout: duration,
     shutdownTimeout: duration,
+    gracePeriod: duration,
+    preStop: duration,
     readinessInterval: durationOrFalse,
     signals: flag,
     failFast: flag,
@@ -78,6 +89,7 @@ const service: Kind = shape<ServiceOptions>()(
     limits: true,
     errors: true,
     observe: true,
+    telemetry: true,
     registry: true,
     discovery: true,
     clients: true,

@@ -2,6 +2,8 @@ import { checkClientOptions } from '../client/service-client.js';
 import { directorySettings } from '../discovery/directory-options.js';
 import { checkWarmUp } from '../discovery/warm-up.js';
 import { checkSettings } from '../health/active-check.js';
+import { configuredCheck } from './health-checks.js';
+import type { CheckedParts } from './health-checks.js';
 import { monitor } from '../health/monitor.js';
 import { checkInstance, checkServiceName } from '../registry/instance.js';
 import { memoryRegistry } from '../registry/memory.js';
@@ -90,7 +92,7 @@ export function tryOut(settings: Settings, surroundings: ClientSurroundings, fin
   const attempt = (path: Path, make: () => unknown): void => {
     if (findings.isClean(path)) findings.attempt(path, make);
   };
-  if (service !== undefined) tryService(service, attempt);
+  if (service !== undefined) tryService(service, registry !== undefined || (direct !== undefined && direct.mode !== 'off'), attempt);
   if (registry !== undefined) tryType(['registry'], registry, REGISTRIES, findings);
   if (discovery !== undefined) {
     const { store, warmUp, ...options } = discovery;
@@ -119,9 +121,15 @@ export function tryOut(settings: Settings, surroundings: ClientSurroundings, fin
   }
 }
 
+/** Stands for the parts that are made later, when a check is only tried. */
+const TRIED: CheckedParts = {
+  registry: { services: async () => [] },
+  directory: { ready: () => Promise.reject(new Error('it was only tried')) },
+};
+
 type Attempt = (path: Path, make: () => unknown) => void;
 
-function tryService(service: ServiceConfiguration, attempt: Attempt): void {
+function tryService(service: ServiceConfiguration, hasRegistry: boolean, attempt: Attempt): void {
   const { name, version, tags, metadata, zone, weight, advertise, health } = service;
   attempt(['service'], () => {
     const host = advertise?.host ?? '127.0.0.1';
@@ -134,7 +142,18 @@ function tryService(service: ServiceConfiguration, attempt: Attempt): void {
     };
     checkInstance({ ...fields, id: service.id ?? 'tried', service: name ?? 'tried', host, port: 1 });
   });
-  if (health !== undefined) attempt(['service', 'health'], () => monitor(health));
+  if (health !== undefined) {
+    const { checks = [], ...options } = health;
+    attempt(['service', 'health'], () => monitor(options));
+    const names = new Set<string>();
+    for (const [index, check] of checks.entries()) {
+      attempt(['service', 'health', 'checks', String(index)], () => {
+        const made = configuredCheck(check, hasRegistry ? TRIED : { registry: undefined, directory: undefined });
+        if (names.has(made.name)) throw new TypeError(`checks: the name ${made.name} is taken. Give this one a name of its own.`);
+        names.add(made.name);
+      });
+    }
+  }
   const { rateLimit: rate, concurrencyLimit: concurrency } = service;
   if (rate !== undefined) attempt(['service', 'rateLimit'], () => rateLimit(rate));
   if (typeof concurrency === 'object') attempt(['service', 'concurrencyLimit'], () => concurrencyLimit(concurrency));

@@ -30,6 +30,8 @@ export interface ServiceStats {
   /** Lists that the registry told. */
   readonly lists: number;
   readonly refreshes: number;
+  /** Watches that the registry refused or broke off. */
+  readonly failures: number;
   /** Watches that were begun again after a failure. */
   readonly reconnects: number;
 }

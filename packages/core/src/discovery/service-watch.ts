@@ -101,6 +101,7 @@ export class ServiceWatch {
       watching: this.#watch.working,
       lists: this.counts.lists,
       refreshes: this.counts.refreshes,
+      failures: this.counts.broke,
       reconnects: this.counts.reconnects,
     };
   }

@@ -2,9 +2,11 @@ import { Reply } from '../call/reply.js';
 import { mayHaveActed } from '../call/begun.js';
 import type { Call } from '../call/call.js';
 import { REQUEST_ID } from '../call/context.js';
-import { NO_RETRY, isGivenUp } from '../call/given-up.js';
-import type { ErrorMapper } from './error-mapper.js';
+import { PRINCIPAL } from '../call/principal.js';
+import { headersOfError, isAnswer } from './error-headers.js';
+import type { ErrorParams } from './params.js';
 import { isRemoteError } from './remote-error.js';
+import { safeValue } from './safe-value.js';
 import { ServiceError, isRefusal, isServiceError } from './service-error.js';
 import type { FieldError } from './service-error.js';
 
@@ -24,8 +26,21 @@ export interface Problem {
   readonly traceId?: string;
   readonly retryable: boolean;
   readonly service?: string;
+  /** By `show`: the name of the operation. */
+  readonly operation?: string;
+  /** By `show`: the id of the principal. */
+  readonly user?: string;
   readonly errors?: readonly FieldError[];
+  /** What the error lets a client see of its params. */
+  readonly details?: ErrorParams;
 }
+
+/** What of the request may stand in a body. */
+export type Shown = 'requestId' | 'traceId' | 'service' | 'operation' | 'user';
+
+export const SHOWN: readonly Shown[] = ['requestId', 'traceId', 'service', 'operation', 'user'];
+
+const SHOWN_BY_DEFAULT: ReadonlySet<Shown> = new Set<Shown>(['requestId', 'traceId', 'service']);
 
 export const PROBLEM_TYPE = 'application/problem+json';
 
@@ -44,45 +59,29 @@ const CAP_BYTES = 16 * 1_024;
  */
 export function problemReply(error: unknown, call?: Call, service: string | undefined = call?.operation.service): Reply<Problem> {
   try {
-    // What a service behind us answered is not our own answer: its 404 tells our client nothing of what it asked for.
-    const known = isRemoteError(error) ? error.toOwn() : ServiceError.from(error);
-    const headers = headersOf(error, known);
-    if (call !== undefined && mayHaveActed(call) && !speaksForHandler(error)) delete headers['retry-after'];
-    return new Reply(known.status, fit(problemOf(known, call, service)), headers, { error });
+    const known = ownError(error);
+    return new Reply(known.status, fit(problemOf(known, call, service)), headersFor(error, known, call), { error });
   } catch {
     return new Reply<Problem>(500, PLAIN, { 'content-type': PROBLEM_TYPE }, { error });
   }
 }
 
+/** Whatever was thrown, as what our own client shall hear. What a service behind us answered is not our own answer: its 404 tells our client nothing. */
+export function ownError(error: unknown): ServiceError {
+  return isRemoteError(error) ? error.toOwn() : ServiceError.from(error);
+}
+
+/** The header fields of the reply for an error, problem+json among them. */
+export function headersFor(error: unknown, known: ServiceError, call: Call | undefined): Record<string, string | number> {
+  const headers = headersOfError(error, known);
+  headers['content-type'] = PROBLEM_TYPE;
+  if (call !== undefined && mayHaveActed(call) && !speaksForHandler(error)) delete headers['retry-after'];
+  return headers;
+}
+
 /** Not what a handler merely met with on its way: a refusal of a bulkhead or breaker around something that it calls, the error of an API client. */
 function speaksForHandler(error: unknown): boolean {
   return isServiceError(error) ? !isRefusal(error) : typeof error === 'object' && error !== null && isAnswer(error);
-}
-
-/**
- * Asks the mappers in turn, problem+json last. A mapper that throws is passed over; the reply remembers the error that it was made from.
- * Of what an outbound call gave up with, because it had no budget left for another try, the reply says `x-retry: no`: one layer tries again,
- * and when it may not, none above it shall.
- */
-export function replyMapping(mappers: readonly ErrorMapper[], service?: string): (error: unknown, call: Call) => Reply {
-  const asked = mappers.filter((mapper) => mapper.toReply !== undefined);
-  const answer = (error: unknown, call: Call): Reply => {
-    for (const mapper of asked) {
-      try {
-        const reply = mapper.toReply!(error, call);
-        if (reply !== undefined)
-          return reply.error === undefined ? new Reply(reply.status, reply.body, reply.headers, { error, sent: reply.sent }) : reply;
-      } catch {
-        // The error at hand matters more than the mapper's own; the next one is asked.
-      }
-    }
-    return problemReply(error, call, service);
-  };
-  return (error, call) => {
-    const reply = answer(error, call);
-    if (reply.sent || reply.status < 400 || 'x-retry' in reply.headers || !isGivenUp(call, error)) return reply;
-    return reply.with({ headers: NO_RETRY });
-  };
 }
 
 const PLAIN: Problem = Object.freeze({
@@ -98,25 +97,77 @@ const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 const WORD = /^[A-Za-z0-9_.-]{1,128}$/;
 const TRACEPARENT = /^[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}/;
 
-function problemOf(error: ServiceError, call: Call | undefined, service: string | undefined): Problem {
-  const requestId = call?.values.get(REQUEST_ID);
-  const traceId = TRACEPARENT.exec(call?.header('traceparent') ?? '')?.[1];
+/** The title and detail of an error in the words that a client shall read. */
+export interface Words {
+  readonly title: string;
+  /** For the client. Of an error that is not exposed it is the title. */
+  readonly detail: string;
+}
+
+/** In the error's own language. */
+export function ownWords(error: ServiceError): Words {
   const title = cut(error.title, LONGEST_WORD);
-  return {
-    type: cut(error.type, 256),
-    title,
-    status: error.status,
-    detail: error.expose ? cut(error.message, LONGEST_TEXT) : title,
-    ...(requestId !== undefined && UUID.test(requestId) && { instance: `urn:uuid:${requestId}` }),
-    code: error.code,
-    ...(typeof error.reason === 'string' && WORD.test(error.reason) && { reason: error.reason }),
-    ...(Number.isFinite(error.number) && { number: error.number! }),
-    ...(requestId !== undefined && { requestId }),
-    ...(traceId !== undefined && { traceId }),
-    retryable: error.retryable === true,
-    ...(service !== undefined && service !== '' && { service: cut(service, LONGEST_WORD) }),
-    ...(error.expose && Array.isArray(error.errors) && { errors: fieldErrors(error.errors as readonly unknown[]) }),
-  };
+  return { title, detail: error.expose ? cut(error.message, LONGEST_TEXT) : title };
+}
+
+/** A translation in place of the error's own words, as far as it fits: what is no text, or empty, is left as it was. */
+export function wordsIn(error: ServiceError, given: { readonly title?: unknown; readonly detail?: unknown }): Words {
+  const own = ownWords(error);
+  const title = typeof given.title === 'string' && given.title !== '' ? cut(given.title, LONGEST_WORD) : own.title;
+  if (!error.expose) return { title, detail: title };
+  return { title, detail: typeof given.detail === 'string' && given.detail !== '' ? cut(given.detail, LONGEST_TEXT) : own.detail };
+}
+
+/** The trace that the request belongs to (W3C Trace Context). */
+export function traceIdOf(call: Call | undefined): string | undefined {
+  return TRACEPARENT.exec(call?.header('traceparent') ?? '')?.[1];
+}
+
+/** The body of RFC 9457, not yet below the cap. */
+export function problemOf(
+  error: ServiceError,
+  call: Call | undefined,
+  service: string | undefined,
+  words: Words = ownWords(error),
+  show: ReadonlySet<Shown> = SHOWN_BY_DEFAULT,
+): Problem {
+  const requestId = show.has('requestId') ? call?.values.get(REQUEST_ID) : undefined;
+  const traceId = show.has('traceId') ? traceIdOf(call) : undefined;
+  const { reason, number } = error;
+  // Member by member: a spread for each would take longer than all the rest.
+  const problem: Writable = { type: cut(error.type, 256), title: words.title, status: error.status, detail: words.detail } as Writable;
+  if (requestId !== undefined && UUID.test(requestId)) problem.instance = `urn:uuid:${requestId}`;
+  problem.code = error.code;
+  if (typeof reason === 'string' && WORD.test(reason)) problem.reason = reason;
+  if (Number.isFinite(number)) problem.number = number!;
+  if (requestId !== undefined) problem.requestId = requestId;
+  if (traceId !== undefined) problem.traceId = traceId;
+  problem.retryable = error.retryable === true;
+  if (show.has('service') && service !== undefined && service !== '') problem.service = cut(service, LONGEST_WORD);
+  if (show.has('operation') && call !== undefined) problem.operation = cut(call.label, LONGEST_WORD);
+  const user: unknown = show.has('user') ? call?.values.get(PRINCIPAL)?.id : undefined;
+  if (typeof user === 'string') problem.user = cut(user, LONGEST_WORD);
+  if (!error.expose) return problem;
+  const errors: unknown = error.errors;
+  if (Array.isArray(errors)) problem.errors = fieldErrors(errors as readonly unknown[]);
+  const details = detailsOf(error);
+  if (details !== undefined) problem.details = details;
+  return problem;
+}
+
+type Writable = { -readonly [K in keyof Problem]: Problem[K] };
+
+/** An object that is certain to serialise; what a subclass has made of its getter may be anything. */
+function detailsOf(error: ServiceError): ErrorParams | undefined {
+  let given: unknown;
+  try {
+    given = error.details;
+  } catch {
+    return undefined;
+  }
+  if (typeof given !== 'object' || given === null) return undefined;
+  const safe = safeValue(given);
+  return typeof safe === 'object' && safe !== null && !Array.isArray(safe) && Object.keys(safe).length > 0 ? (safe as ErrorParams) : undefined;
 }
 
 /** Made of text alone, so that it is certain to serialise whatever was put into the error. */
@@ -131,7 +182,7 @@ function fieldErrors(given: readonly unknown[]): FieldError[] {
 }
 
 /** Halves the field errors until the body is below the cap. */
-function fit(problem: Problem): Problem {
+export function fit(problem: Problem): Problem {
   let fitting = problem;
   while (fitting.errors !== undefined && fitting.errors.length > 0 && Buffer.byteLength(JSON.stringify(fitting)) > CAP_BYTES) {
     fitting = { ...fitting, errors: fitting.errors.slice(0, fitting.errors.length >> 1) };
@@ -145,57 +196,4 @@ function cut(text: unknown, longest: number): string {
   if (text.length <= longest) return text;
   const last = text.charCodeAt(longest - 2);
   return `${text.slice(0, last >= 0xd800 && last < 0xdc00 ? longest - 2 : longest - 1)}…`;
-}
-
-/** What a client can act on; any other header of an error (and http-errors and boom allow any) stays here. */
-const ALLOWED: readonly string[] = [
-  'accept',
-  'accept-encoding',
-  'allow',
-  'content-range',
-  'proxy-authenticate',
-  'ratelimit',
-  'ratelimit-policy',
-  'retry-after',
-  'www-authenticate',
-];
-/** The error of an API client has what its server sent under the same name: a challenge or a method list among it is not ours. */
-const ALLOWED_OF_OTHERS: readonly string[] = ['retry-after'];
-const SAFE_VALUE = /^[\t\x20-\x7e]{1,1024}$/;
-
-function headersOf(error: unknown, known: ServiceError): Record<string, string | number> {
-  const headers: Record<string, string | number> = { 'content-type': PROBLEM_TYPE };
-  for (const source of [error, known.cause]) {
-    const given = foreignHeaders(source);
-    if (given === undefined) continue;
-    const allowed = isAnswer(source as object) ? ALLOWED : ALLOWED_OF_OTHERS;
-    for (const [name, value] of Object.entries(given)) {
-      const lower = name.toLowerCase();
-      if (allowed.includes(lower) && (typeof value === 'string' || typeof value === 'number') && SAFE_VALUE.test(String(value)))
-        headers[lower] = String(value);
-    }
-    break;
-  }
-  const after = known.retryAfterMs;
-  if (typeof after === 'number' && after >= 0 && Number.isFinite(after)) headers['retry-after'] = Math.max(1, Math.ceil(after / 1_000));
-  return headers;
-}
-
-/**
- * The headers that http-errors (`headers`) and boom (`output.headers`) carry; none of what another service answered (`response`, `config`).
- */
-function foreignHeaders(error: unknown): object | undefined {
-  if (typeof error !== 'object' || error === null || isRemoteError(error)) return undefined;
-  const { headers, output, response, config } = error as Record<string, unknown> & { output?: { headers?: unknown } };
-  if (response !== undefined || config !== undefined) return undefined;
-  for (const candidate of [headers, output?.headers]) {
-    if (typeof candidate === 'object' && candidate !== null) return candidate;
-  }
-  return undefined;
-}
-
-/** Whether the error was made to be an answer of ours. */
-function isAnswer(error: object): boolean {
-  const { expose, isBoom } = error as { expose?: unknown; isBoom?: unknown };
-  return typeof expose === 'boolean' || isBoom === true;
 }

@@ -2,9 +2,14 @@ import type { Call } from '../call/call.js';
 import type { Reply } from '../call/reply.js';
 import { codeOfStatus, isCode } from './codes.js';
 import type { Code } from './codes.js';
-import type { Problem } from './problem.js';
-import { ServiceError, ownAnswer } from './service-error.js';
-import type { FieldError, ServiceErrorOptions } from './service-error.js';
+import type { CatalogueEntry } from './catalogue.js';
+import { ownAnswerBy } from './own-answers.js';
+import type { OwnAnswers } from './own-answers.js';
+import { boundedParams, pickedParams } from './params.js';
+import { problemIn } from './remote-problem.js';
+import type { RemoteProblem } from './remote-problem.js';
+import { ServiceError } from './service-error.js';
+import type { ServiceErrorOptions } from './service-error.js';
 
 const BRAND = Symbol.for('ferrule.error.remote');
 
@@ -19,10 +24,9 @@ export interface RemoteErrorOptions extends ServiceErrorOptions {
   readonly problem?: RemoteProblem | undefined;
   /** Kept for `reply`. */
   readonly reply?: Reply | undefined;
+  /** What `toOwn` says of it, by status, where that differs from the table there. */
+  readonly toOwn?: OwnAnswers | undefined;
 }
-
-/** The members of a problem that the other side gave and that have the right type; anything else it wrote is dropped. */
-export type RemoteProblem = Readonly<Partial<Problem>>;
 
 /**
  * Another service answered with an error. `code`, `reason`, `number`, `type` and `retryable` are what it said, `status` what it answered with.
@@ -38,6 +42,7 @@ export class RemoteError extends ServiceError {
   readonly problem: RemoteProblem | undefined;
   // Hidden from loggers and serialisers: it holds headers.
   readonly #reply: Reply | undefined;
+  readonly #answers: OwnAnswers | undefined;
 
   constructor(code: Code, message: string, options: RemoteErrorOptions) {
     super(code, message, { expose: false, ...options });
@@ -47,6 +52,7 @@ export class RemoteError extends ServiceError {
     this.attempt = options.attempt ?? 1;
     this.problem = options.problem;
     this.#reply = options.reply;
+    this.#answers = options.toOwn;
   }
 
   /** The reply itself, body read: parsed, undefined when it was larger than 64 KB, bytes for a caller who asked for them. */
@@ -56,12 +62,12 @@ export class RemoteError extends ServiceError {
 
   /**
    * What a server of ours should say of it: overload stays overload (503), a timeout a timeout (504), any other 5xx is a 502;
-   * a 4xx is a 500, because it was our request that was wrong. The remote error is the cause.
+   * a 4xx is a 500, because it was our request that was wrong; the client's option `toOwn` may say otherwise. The remote error is the cause.
    * Its `retryAfterMs` is left out: a caller takes a 503 with `Retry-After` as proof that we have done nothing, and only the other side
    * has said that, of its own part.
    */
   toOwn(): ServiceError {
-    return ownAnswer(this.status, this.message, this);
+    return ownAnswerBy(this.#answers, this);
   }
 }
 
@@ -69,6 +75,9 @@ export class RemoteError extends ServiceError {
 export function isRemoteError(value: unknown): value is RemoteError {
   return typeof value === 'object' && value !== null && (value as { [key: symbol]: unknown })[BRAND] === true;
 }
+
+/** Finds the kind of error, of those that catalogues define, that a problem of a service is. */
+export type KnownKinds = (problem: RemoteProblem, service: string) => CatalogueEntry | undefined;
 
 /** The longest that a server may ask us to wait; more is taken for this much. */
 const LONGEST_RETRY_AFTER_MS = 300_000;
@@ -83,12 +92,16 @@ export function remoteErrorOf(
   reply: Reply,
   call: Call,
   wallTime: number,
-  more: { readonly cause?: unknown; readonly reply?: Reply } = {},
+  more: { readonly cause?: unknown; readonly reply?: Reply; readonly kinds?: KnownKinds | undefined; readonly toOwn?: OwnAnswers | undefined } = {},
 ): RemoteError {
-  const problem = problemOf(reply.body);
-  const code = problem?.code;
+  const problem = problemIn(reply.body);
   const retryAfterMs = retryAfter(reply.headers['retry-after'], wallTime);
   const service = call.operation.service;
+  const kind = problem === undefined ? undefined : more.kinds?.(problem, service);
+  const code = problem?.code ?? kind?.code;
+  const params = kind === undefined ? undefined : pickedParams(boundedParams(problem?.details), kind.details);
+  const { reason = kind?.reason, number = kind?.number, type = kind?.type, title = kind?.title } = problem ?? {};
+  const retryable = problem?.retryable ?? kind?.retryable;
   const text = problem?.detail ?? problem?.title;
   return new RemoteError(
     isCode(code) ? code : codeOfStatus(reply.status),
@@ -100,11 +113,14 @@ export function remoteErrorOf(
       attempt: call.attempt,
       problem,
       reply: more.reply ?? reply,
-      ...(problem?.reason !== undefined && { reason: problem.reason }),
-      ...(problem?.number !== undefined && { number: problem.number }),
-      ...(problem?.type !== undefined && { type: problem.type }),
+      toOwn: more.toOwn,
+      ...(reason !== undefined && { reason }),
+      ...(number !== undefined && { number }),
+      ...(type !== undefined && { type }),
+      ...(kind !== undefined && title !== undefined && { title }),
+      ...(params !== undefined && { params }),
       // An answer of a status that may be tried again is retryable unless the service says otherwise.
-      ...(problem?.retryable !== undefined ? { retryable: problem.retryable } : isCode(code) ? {} : { retryable: RETRYABLE.has(reply.status) }),
+      ...(retryable !== undefined ? { retryable } : isCode(code) ? {} : { retryable: RETRYABLE.has(reply.status) }),
       ...(retryAfterMs !== undefined && { retryAfterMs }),
       ...(more.cause !== undefined && { cause: more.cause }),
     },
@@ -117,64 +133,7 @@ const RETRYABLE: ReadonlySet<number> = new Set([408, 425, 429, 502, 503, 504]);
 export function retryAfter(value: unknown, wallTime: number): number | undefined {
   const text = typeof value === 'number' ? String(value) : Array.isArray(value) ? (value[0] as unknown) : value;
   if (typeof text !== 'string') return undefined;
-  const seconds = /^\s*(\d{1,10})\s*$/.exec(text);
+  const seconds = /^\s*(\d+)\s*$/.exec(text);
   const ms = seconds !== null ? Number(seconds[1]) * 1_000 : /^\w{3,9},? .*\d{2}:\d{2}:\d{2}/.test(text) ? Date.parse(text) - wallTime : NaN;
   return Number.isNaN(ms) ? undefined : Math.min(Math.max(0, ms), LONGEST_RETRY_AFTER_MS);
-}
-
-const WORD = /^[A-Za-z0-9_.-]{1,128}$/;
-const ID = /^[A-Za-z0-9._~:+/=@-]{1,128}$/;
-const LONGEST_TEXT = 1_024;
-const MOST_FIELD_ERRORS = 100;
-
-function problemOf(body: unknown): RemoteProblem | undefined {
-  if (typeof body === 'string') return body.trim() === '' || /^\s*</.test(body) ? undefined : Object.freeze({ detail: body.slice(0, LONGEST_TEXT) });
-  if (typeof body !== 'object' || body === null || Array.isArray(body) || body instanceof Uint8Array) return undefined;
-  const own = (name: string): unknown => (Object.hasOwn(body, name) ? (body as Record<string, unknown>)[name] : undefined);
-  const text = (name: string, longest = LONGEST_TEXT): string | undefined => {
-    const value = own(name);
-    return typeof value === 'string' && value !== '' ? value.slice(0, longest) : undefined;
-  };
-  const matching = (name: string, pattern: RegExp): string | undefined => {
-    const value = own(name);
-    return typeof value === 'string' && pattern.test(value) ? value : undefined;
-  };
-  const number = own('number');
-  const status = own('status');
-  const retryable = own('retryable');
-  const errors = own('errors');
-  const code = own('code');
-  const found: { -readonly [K in keyof Problem]?: Problem[K] | undefined } = {
-    type: text('type', 256),
-    title: text('title', 256),
-    status: Number.isInteger(status) ? (status as number) : undefined,
-    // The words that go-micro (detail), NestJS (message, error) and most others have for it.
-    detail: text('detail') ?? text('message') ?? text('error'),
-    instance: text('instance', 256),
-    code: isCode(code) ? code : undefined,
-    reason: matching('reason', WORD),
-    number: typeof number === 'number' && Number.isFinite(number) ? number : undefined,
-    requestId: matching('requestId', ID),
-    traceId: matching('traceId', /^[0-9a-f]{32}$/),
-    retryable: typeof retryable === 'boolean' ? retryable : undefined,
-    service: text('service', 128),
-    errors: Array.isArray(errors) ? fieldErrors(errors) : undefined,
-  };
-  for (const name of Object.keys(found) as (keyof Problem)[]) if (found[name] === undefined) delete found[name];
-  return Object.freeze(found as RemoteProblem);
-}
-
-function fieldErrors(given: readonly unknown[]): FieldError[] {
-  const list: FieldError[] = [];
-  for (const entry of given.slice(0, MOST_FIELD_ERRORS)) {
-    if (typeof entry !== 'object' || entry === null) continue;
-    const { pointer, detail, code } = entry as { pointer?: unknown; detail?: unknown; code?: unknown };
-    if (typeof pointer !== 'string' || typeof detail !== 'string') continue;
-    list.push({
-      pointer: pointer.slice(0, 256),
-      detail: detail.slice(0, LONGEST_TEXT),
-      ...(typeof code === 'string' && { code: code.slice(0, 64) }),
-    });
-  }
-  return list;
 }

@@ -1,40 +1,19 @@
 import { STATUS_CODES } from 'node:http';
-import { CODE_TABLE, codeOfStatus, isCode } from './codes.js';
+import { types } from 'node:util';
+import { CODE_TABLE, isCode } from './codes.js';
 import type { Code } from './codes.js';
+import { ownAnswerTo, recognise } from './from-unknown.js';
+import { boundedParams } from './params.js';
+import type { ErrorParams } from './params.js';
+import { REASONS } from './reasons.js';
+import type { FieldError, ServiceErrorOptions } from './service-error-options.js';
 
+export { REASONS } from './reasons.js';
+export type { FieldError, ServiceErrorOptions } from './service-error-options.js';
+
+const { isNativeError } = types;
 const BRAND = Symbol.for('ferrule.error');
 const REFUSED = Symbol.for('ferrule.refusal');
-
-export interface ServiceErrorOptions {
-  /** The business word, for example `USER_NOT_FOUND`; letters, digits, `_`, `.` and `-`. */
-  readonly reason?: string;
-  /** The business number, for example 10001. Never an HTTP status. */
-  readonly number?: number;
-  /** HTTP status, 400 to 599. Default: that of the code. */
-  readonly status?: number;
-  /** URI of the problem type. Default `about:blank`. */
-  readonly type?: string;
-  /** Short, the same for every occurrence. Default: that of the code. */
-  readonly title?: string;
-  /** Whether the message may leave the process. Default: true below 500. */
-  readonly expose?: boolean;
-  /** Whether trying again later may help. Default: that of the code. */
-  readonly retryable?: boolean;
-  /** When to try again, milliseconds from now; becomes `Retry-After` in whole seconds. */
-  readonly retryAfterMs?: number;
-  /** Whether the request certainly never reached the other side, so that the outbound call itself may be tried again even when it is a write. Default false. */
-  readonly unsent?: boolean;
-  /** Violations by field, shown to the client. */
-  readonly errors?: readonly FieldError[];
-  readonly cause?: unknown;
-}
-
-export interface FieldError {
-  /** JSON Pointer into the request, for example `#/email`. */
-  readonly pointer: string;
-  readonly detail: string;
-  readonly code?: string;
-}
 
 /**
  * The one error of the framework: a canonical code, a message for the log, and what may be shown to a client.
@@ -53,6 +32,8 @@ export class ServiceError extends Error {
   readonly retryAfterMs: number | undefined;
   readonly unsent: boolean;
   readonly errors: readonly FieldError[] | undefined;
+  /** What the occurrence is about, for translations. Most have none, and then it is the prototype's: no error shall be larger for it. */
+  declare readonly params: ErrorParams | undefined;
 
   /** @throws TypeError when the code is unknown, RangeError when the status is not from 400 to 599. */
   constructor(code: Code, message: string, options: ServiceErrorOptions = {}) {
@@ -73,14 +54,20 @@ export class ServiceError extends Error {
     this.title = options.title ?? (options.status === undefined ? row.title : (STATUS_CODES[status] ?? row.title));
     this.expose = options.expose ?? status < 500;
     this.retryable = options.retryable ?? row.retryable;
-    this.retryAfterMs = options.retryAfterMs;
+    this.retryAfterMs = options.retryAfterMs === undefined ? undefined : waitOf(options.retryAfterMs);
     this.unsent = options.unsent ?? false;
     this.errors = options.errors;
+    if (options.params !== undefined) this.params = boundedParams(options.params);
+  }
+
+  /** Those of the params that a client may see: what the catalogue of the error says, else none. */
+  get details(): ErrorParams | undefined {
+    return undefined;
   }
 
   static {
     // On the prototype: defining it on every error would cost more than the rest of its construction.
-    Object.defineProperty(this.prototype, BRAND, { value: true });
+    Object.defineProperties(this.prototype, { [BRAND]: { value: true }, params: { value: undefined, writable: true } });
   }
 
   static override [Symbol.hasInstance](value: unknown): boolean {
@@ -89,13 +76,36 @@ export class ServiceError extends Error {
   }
 
   /**
-   * Whatever was thrown, as a ServiceError: itself, an http-error with its status, an abort, or UNKNOWN with the value as cause. The message
-   * of a foreign error is shown only when it says `expose: true`; one that carries `response` or `config` is the answer of another
-   * service, so that it becomes a 500, 502, 503 or 504 of ours. Never throws.
+   * Whatever was thrown, as a ServiceError: itself, what the table of `from-unknown.ts` makes of errors of Node and of other libraries, else
+   * UNKNOWN; with the value as cause. The message of a foreign error is shown only when its author made it an answer. One that carries what
+   * another service answered becomes a 500, 502, 503 or 504 of ours. Never throws.
    */
   static from(thrown: unknown): ServiceError {
-    return fromUnknown(thrown);
+    if (isServiceError(thrown) && isWhole(thrown)) return thrown;
+    const { code, message, options } = recognise(thrown);
+    // The stack that tells something is that of the cause; one of our own would be a third of what a failed request costs.
+    const limit = Error.stackTraceLimit;
+    if (isNativeError(thrown)) Error.stackTraceLimit = 0; // `instanceof` would ask a Proxy
+    try {
+      return new ServiceError(code, message, options);
+    } finally {
+      Error.stackTraceLimit = limit;
+    }
   }
+}
+
+/** Whether one that has the brand can be answered with: another copy of the package made it, or somebody who only says so. */
+function isWhole(error: ServiceError): boolean {
+  try {
+    return isCode(error.code) && Number.isInteger(error.status) && error.status >= 400 && error.status <= 599;
+  } catch {
+    return false;
+  }
+}
+
+/** A difference of two times may be below 0 or none at all: not worth another error in place of this one. */
+function waitOf(ms: number): number | undefined {
+  return ms < 0 ? 0 : Number.isFinite(ms) ? ms : undefined;
 }
 
 /** Whether the value is a ServiceError of this or another copy of the package. Never throws, whatever was thrown at us. */
@@ -126,33 +136,6 @@ class Refusal extends ServiceError {
   }
 }
 
-/** The reasons that Ferrule itself gives. */
-export const REASONS = {
-  timeout: 'TIMEOUT',
-  circuitOpen: 'CIRCUIT_OPEN',
-  bulkheadFull: 'BULKHEAD_FULL',
-  rateLimited: 'RATE_LIMITED',
-  concurrencyLimited: 'CONCURRENCY_LIMITED',
-  throttled: 'THROTTLED',
-  hedgeLost: 'HEDGE_LOST',
-  notCached: 'NOT_CACHED',
-  chaos: 'CHAOS',
-  noEndpoint: 'NO_ENDPOINT',
-  unknownService: 'UNKNOWN_SERVICE',
-  connectFailed: 'CONNECT_FAILED',
-  connectionLost: 'CONNECTION_LOST',
-  malformedReply: 'MALFORMED_REPLY',
-  replyTooLarge: 'REPLY_TOO_LARGE',
-  draining: 'DRAINING',
-  disconnected: 'CLIENT_DISCONNECTED',
-  malformedBody: 'MALFORMED_BODY',
-  bodyTooLarge: 'BODY_TOO_LARGE',
-  unsupportedMediaType: 'UNSUPPORTED_MEDIA_TYPE',
-  validationFailed: 'VALIDATION_FAILED',
-  routeNotFound: 'ROUTE_NOT_FOUND',
-  methodNotAllowed: 'METHOD_NOT_ALLOWED',
-} as const;
-
 /**
  * Whether it is a refusal of this process: nothing was tried, so it says nothing about the other side.
  * The same reason from afar (a 429 `RATE_LIMITED` that the other side answered) is none: that was asked and said no.
@@ -174,54 +157,8 @@ const REFUSALS: ReadonlySet<string> = new Set([
   REASONS.throttled,
 ]);
 
-function fromUnknown(thrown: unknown): ServiceError {
-  try {
-    if (isServiceError(thrown)) return thrown;
-    if (typeof thrown === 'object' && thrown !== null) {
-      const { name, message } = thrown as { name?: unknown; message?: unknown };
-      const text = typeof message === 'string' ? message : 'Unknown error';
-      if (name === 'AbortError') return new ServiceError('CANCELLED', text, { cause: thrown, expose: false });
-      if (name === 'TimeoutError') return new ServiceError('DEADLINE_EXCEEDED', text, { cause: thrown, reason: REASONS.timeout });
-      const { response, config } = thrown as { response?: unknown; config?: unknown };
-      const status = statusOf(thrown) ?? (typeof response === 'object' && response !== null ? statusOf(response) : undefined);
-      if (status !== undefined) {
-        if (response !== undefined || config !== undefined) return ownAnswer(status, text, thrown);
-        return new ServiceError(codeOfStatus(status), text, { status, cause: thrown, expose: isExposed(thrown) });
-      }
-      return new ServiceError('UNKNOWN', text, { cause: thrown });
-    }
-    return new ServiceError('UNKNOWN', `Thrown value of type ${typeof thrown}`, { cause: thrown });
-  } catch {
-    return new ServiceError('UNKNOWN', 'A thrown value could not be read');
-  }
-}
-
-/**
- * What a server of ours should say when a service behind it answered with `status`: overload stays overload (503), a timeout a timeout
- * (504), any other 5xx is a 502; a 4xx is a 500, because it was our request that was wrong, and its 401 is not for our client.
- */
+/** The error of `ownAnswerTo`. */
 export function ownAnswer(status: number, message: string, cause: unknown): ServiceError {
-  const options = { cause, expose: false };
-  if (status === 429 || status === 503) return new ServiceError('UNAVAILABLE', message, options);
-  if (status === 504 || status === 408) return new ServiceError('DEADLINE_EXCEEDED', message, options);
-  if (status >= 500) return new ServiceError('UNAVAILABLE', message, { ...options, status: 502 });
-  return new ServiceError('INTERNAL', message, options);
-}
-
-/**
- * Whether the author of a foreign error has said that its message is for the client: http-errors and all that is made with it (Koa's
- * `ctx.throw`, body-parser) by `expose`. A status alone says nothing of the kind: the errors of API clients have one too, with what
- * their own server said in the message.
- */
-function isExposed(thrown: object): boolean {
-  return (thrown as { expose?: unknown }).expose === true;
-}
-
-/** The status of an http-errors, Koa or boom error; undefined when it has none between 400 and 599. */
-function statusOf(thrown: object): number | undefined {
-  const { status, statusCode, output } = thrown as { status?: unknown; statusCode?: unknown; output?: { statusCode?: unknown } };
-  for (const candidate of [status, statusCode, output?.statusCode]) {
-    if (typeof candidate === 'number' && Number.isInteger(candidate) && candidate >= 400 && candidate <= 599) return candidate;
-  }
-  return undefined;
+  const { code, ...own } = ownAnswerTo(status);
+  return new ServiceError(code, message, { ...own, cause, expose: false });
 }

@@ -37,6 +37,8 @@ export interface Monitor {
   group(name: string): Promise<HealthReport> | undefined;
   /** The answers of the checks of these groups, of every check when none is named, whatever the state; runs what has no fresh one. */
   ask(...groups: readonly string[]): Promise<readonly CheckReport[]>;
+  /** What each check said last, without running any; one that has not answered yet is left out. */
+  latest(): readonly CheckReport[];
   /** The last answers of a check, the oldest first, without what it threw; empty for one that is not there. */
   history(check: string): readonly CheckReport[];
   /**
@@ -64,7 +66,7 @@ const OWN: ReadonlySet<string> = new Set(['live', 'ready', 'startup']);
 export function monitor(options: MonitorOptions = {}): Monitor {
   const { path, aliases, format, showDetails, authorize, version, concurrency, history, retryAfterMs, clock, ...settings } = monitorSettings(options);
   const places = gate(concurrency);
-  const runners = new Map<string, { readonly runner: CheckRunner; readonly remove: () => void }>();
+  const runners = new Map<string, { readonly runner: CheckRunner; readonly end: () => void; readonly remove: () => void }>();
   const alerts = checkAlerts(settings.sinks, settings.alertFrom, settings.logger);
   let readiness: Readiness = 'ready';
   let wasReady = false;
@@ -119,19 +121,24 @@ export function monitor(options: MonitorOptions = {}): Monitor {
       runner.end();
       throw new TypeError(`checks: the name ${name} is taken. Each check needs a name of its own.`);
     }
+    let forget: (() => void) | undefined;
     const entry = {
       runner,
+      end: (): void => {
+        runner.end();
+        forget?.();
+        forget = undefined;
+      },
       remove: (): void => {
         if (runners.get(name) !== entry) return;
         runners.delete(name);
-        runner.end();
-        forget?.();
+        entry.end();
         alerts.removed(name, clock.wallTime());
         reconsider();
       },
     };
     runners.set(name, entry);
-    const forget = check.onChange?.(() => runner.refresh());
+    forget = check.onChange?.(() => runner.refresh());
     return entry.remove;
   };
   for (const check of options.checks ?? []) add(check);
@@ -200,6 +207,7 @@ export function monitor(options: MonitorOptions = {}): Monitor {
       return ask(name).then((checks) => report(worst(checks), checks));
     },
     ask,
+    latest: () => runnersOf([]).flatMap(({ last }) => last ?? []),
     history: (check) => runners.get(check)?.runner.history ?? [],
     shows(request) {
       if (showDetails !== 'when-authorized') return showDetails === 'always';
@@ -211,7 +219,7 @@ export function monitor(options: MonitorOptions = {}): Monitor {
     },
     body: (said, details) => healthBody(format, said, details),
     close() {
-      for (const { runner } of runners.values()) runner.end();
+      for (const { end } of runners.values()) end();
     },
   };
 }

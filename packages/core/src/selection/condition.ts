@@ -3,7 +3,7 @@ import { unknownOption } from '../options/check.js';
 import { shown } from '../options/shown.js';
 import { FIELD_KINDS, fieldReader, kindOfField } from '../call/call-field.js';
 import type { CallField, NamedValues } from '../call/call-field.js';
-import { glob } from './glob.js';
+import { glob } from '../options/glob.js';
 
 /**
  * - `equals`, `not_equals`: the whole text. What is absent equals nothing.

@@ -2,50 +2,29 @@ import type { Call } from '../call/call.js';
 import type { Balancer } from '../balancing/balancer.js';
 import { Ejection } from '../balancing/ejection.js';
 import { ejector as defaultEjector, noEjector } from '../balancing/ejector.js';
-import type { Ejector } from '../balancing/ejector.js';
 import type { Endpoint } from '../balancing/endpoint.js';
 import { p2c } from '../balancing/p2c.js';
 import { relativeLatency } from '../balancing/relative-latency.js';
 import { roundRobin } from '../balancing/round-robin.js';
 import type { Snapshot, SnapshotSource } from '../discovery/directory.js';
-import { REASONS, isServiceError, refusal } from '../errors/service-error.js';
-import type { ServiceError } from '../errors/service-error.js';
 import type { HealthSource } from '../registry/health-source.js';
 import type { Instance } from '../registry/registry.js';
 import { silentLogger } from '../logging/logger.js';
 import type { Logger } from '../logging/logger.js';
-import { checkFunction, checkList, checkMethods, checkOptions, checkSurroundings, namesOf } from '../options/check.js';
-import { shown } from '../options/shown.js';
 import { systemClock } from '../time/clock.js';
 import type { Clock } from '../time/clock.js';
+import { checkSelectorOptions, listOf } from './check-selector.js';
 import type { EndpointView } from './endpoint-view.js';
 import { EndpointLease } from './lease.js';
+import { noEndpoint, selectorClosed } from './no-endpoint.js';
 import { PriorityWatch } from './priority-watch.js';
 import { Roster } from './roster.js';
 import type { Router, Target, TargetStates } from './router.js';
 import { ROUTED, TRIED } from './selector.js';
-import type { EndpointReport, LevelReport, SelectorOptions, ServiceSelector } from './service-selector.js';
+import type { EndpointReport, LevelReport, PickCount, SelectorOptions, ServiceSelector } from './service-selector.js';
 import { WaitingCalls } from './waiting-calls.js';
 import type { Lease } from './selector.js';
 
-const OPTIONS = namesOf<SelectorOptions>({
-  service: true,
-  directory: true,
-  balancer: true,
-  fallback: true,
-  ejector: true,
-  filters: true,
-  routing: true,
-  zone: true,
-  subset: true,
-  health: true,
-  clock: true,
-  random: true,
-  logger: true,
-  onPriority: true,
-  onArrival: true,
-  onDeparture: true,
-});
 /** How often the balancer is asked for an endpoint that was not tried yet, before the first such one is taken. */
 const PICKS_FOR_UNTRIED = 4;
 /** A probe risks its call. So one that can be repeated goes first; when none came for so long, any goes. */
@@ -60,13 +39,7 @@ const PROBE_PATIENCE_MS = 1_000;
  * @throws TypeError when an option is missing or wrong.
  */
 export function createSelector(options: SelectorOptions): ServiceSelector {
-  checkOptions('createSelector', options, OPTIONS);
-  checkSurroundings('createSelector', options);
-  checkList(options.filters, 'createSelector filters', 'filters { key?(call), keep(instance, key) }');
-  checkFunction(options.subset, 'createSelector subset');
-  checkFunction(options.onPriority, 'createSelector onPriority');
-  checkFunction(options.onArrival, 'createSelector onArrival');
-  checkFunction(options.onDeparture, 'createSelector onDeparture');
+  checkSelectorOptions(options);
   return new DirectorySelector(options);
 }
 
@@ -84,6 +57,8 @@ class DirectorySelector implements ServiceSelector, TargetStates {
   readonly #health: readonly HealthSource[];
   readonly #priorities: PriorityWatch | undefined;
   #now = 0;
+  #picked = 0;
+  #pickedInstead = 0;
   readonly #waiting: WaitingCalls;
   #unsubscribe: (() => void)[] | undefined;
   #known = false;
@@ -97,28 +72,6 @@ class DirectorySelector implements ServiceSelector, TargetStates {
     const routers = listOf(options.routing);
     const health = listOf(options.health);
     const { balancer = p2c({ random }), fallback = roundRobin({ random }), ejector = defaultEjector() } = options;
-    if (typeof service !== 'string' || service === '')
-      throw new TypeError(`createSelector service: ${shown(service)} is no name. Give the service's name, such as 'orders'.`);
-    if (directory === undefined) throw new TypeError('createSelector directory: it is missing. Give what createDirectory() made.');
-    checkMethods(directory, ['lookup', 'subscribe'], 'createSelector directory', 'Give what createDirectory() made');
-    if (ejector !== false && typeof (ejector as Partial<Ejector> | null)?.windowMs !== 'number')
-      throw new TypeError(`createSelector ejector: ${shown(ejector)} is none. Give what ejector({ … }) made, or false.`);
-    for (const [option, value] of Object.entries({ balancer, fallback })) {
-      checkMethods(value, ['pick'], `createSelector ${option}`, 'Give a balancer such as p2c(); a factory has to be called');
-    }
-    for (const filter of filters)
-      checkMethods(filter ?? null, ['keep'], 'createSelector filters', 'Give objects { key?(call), keep(instance, key) }');
-    for (const router of routers)
-      checkMethods(
-        router ?? null,
-        ['route'],
-        'createSelector routing',
-        'Give what routing() or canary() made, or an object { name, route(call, states) }',
-      );
-    for (const source of health)
-      checkMethods(source ?? null, ['healthOf', 'onChange'], 'createSelector health', 'Give an object { healthOf(instance), onChange(listener) }');
-    if (zone !== undefined && (typeof zone !== 'string' || zone === ''))
-      throw new TypeError(`createSelector zone: ${shown(zone)} is no zone. Give the name that instances here are registered with, such as 'eu-1'.`);
     this.service = service;
     this.#random = random;
     this.#routers = routers.length === 0 ? undefined : routers;
@@ -154,7 +107,7 @@ class DirectorySelector implements ServiceSelector, TargetStates {
 
   select(call: Call): Lease | Promise<Lease> {
     if (!this.#known) {
-      if (this.#closed) throw this.#closedRefusal('its selector is closed');
+      if (this.#closed) throw selectorClosed(this.service, 'its selector is closed');
       this.#watch();
       if (!this.#known) return this.#waiting.add(call);
     }
@@ -187,6 +140,13 @@ class DirectorySelector implements ServiceSelector, TargetStates {
     }));
   }
 
+  picks(): readonly PickCount[] {
+    return [
+      { strategy: this.#balancer.name, count: this.#picked },
+      { strategy: this.#fallback.name, count: this.#pickedInstead },
+    ];
+  }
+
   elsewhere(call: Call): boolean {
     if (!this.#known) return false;
     this.#ejection.wake(this.#clock.now());
@@ -205,7 +165,7 @@ class DirectorySelector implements ServiceSelector, TargetStates {
     this.#known = false;
     for (const unsubscribe of this.#unsubscribe ?? []) unsubscribe();
     this.#roster.leave();
-    this.#waiting.refuse(() => this.#closedRefusal('its selector was closed while the call waited for the first list'));
+    this.#waiting.refuse(() => selectorClosed(this.service, 'its selector was closed while the call waited for the first list'));
   }
 
   #lease(call: Call): Lease {
@@ -244,7 +204,14 @@ class DirectorySelector implements ServiceSelector, TargetStates {
     const level = view.level(this.#random);
     if (level === undefined) return undefined;
     level.now = this.#now;
-    return this.#balancer.pick(level, call) ?? this.#fallback.pick(level, call);
+    const picked = this.#balancer.pick(level, call);
+    if (picked !== undefined) {
+      this.#picked++;
+      return picked;
+    }
+    const instead = this.#fallback.pick(level, call);
+    if (instead !== undefined) this.#pickedInstead++;
+    return instead;
   }
 
   #pickUntried(view: EndpointView, call: Call, tried: readonly Endpoint[]): Endpoint | undefined {
@@ -257,28 +224,14 @@ class DirectorySelector implements ServiceSelector, TargetStates {
   }
 
   #none(view: EndpointView, target: Target | undefined): never {
-    if (view.levels.length > 0) throw this.#refusal(`both balancers declined, ${this.#balancer.name} and ${this.#fallback.name}`);
+    if (view.levels.length > 0) throw noEndpoint(this.service, `both balancers declined, ${this.#balancer.name} and ${this.#fallback.name}`);
     if (this.#roster.size > 0) {
       const fits = target === undefined ? '' : ` for the routing target ${target.key}`;
-      throw this.#refusal(`none of its ${this.#roster.size} instances has a weight above 0 and passes the filters${fits}`);
+      throw noEndpoint(this.service, `none of its ${this.#roster.size} instances has a weight above 0 and passes the filters${fits}`);
     }
-    if (this.#failure !== undefined) throw this.#refusal('the registry failed, and no list of its instances is known', this.#failure.error);
-    throw this.#refusal('no instance is registered');
-  }
-
-  #refusal(why: string, cause?: unknown): ServiceError {
-    return refusal('UNAVAILABLE', `No endpoint of service "${this.service}": ${why}`, {
-      reason: REASONS.noEndpoint,
-      unsent: true,
-      cause,
-      // A directory that was closed stays so.
-      ...(isServiceError(cause) && !cause.retryable && { retryable: false }),
-    });
-  }
-
-  /** Nothing opens it again, so that trying once more is no use. */
-  #closedRefusal(why: string): ServiceError {
-    return refusal('UNAVAILABLE', `No endpoint of service "${this.service}": ${why}`, { reason: REASONS.noEndpoint, unsent: true, retryable: false });
+    if (this.#failure !== undefined)
+      throw noEndpoint(this.service, 'the registry failed, and no list of its instances is known', this.#failure.error);
+    throw noEndpoint(this.service, 'no instance is registered');
   }
 
   #watch(): void {
@@ -329,8 +282,4 @@ class DirectorySelector implements ServiceSelector, TargetStates {
     else if (health.state === 'ready') this.#logger.info({ service, id, origin }, 'endpoint ready again');
     else this.#logger.debug({ service, id, origin, state: health.state }, 'endpoint state changed');
   }
-}
-
-function listOf<T extends object>(given: T | readonly T[] | undefined): readonly T[] {
-  return given === undefined ? [] : Array.isArray(given) ? (given as readonly T[]) : [given as T];
 }

@@ -2,6 +2,8 @@ import type { Ejection } from '../balancing/ejection.js';
 import type { Endpoint } from '../balancing/endpoint.js';
 import { isWorking } from '../balancing/outcome.js';
 import type { Outcome } from '../balancing/outcome.js';
+import { LOAD_HEADER } from '../call/load-report.js';
+import type { ReplyHeaders } from '../call/reply.js';
 import type { Clock } from '../time/clock.js';
 import type { Lease } from './selector.js';
 
@@ -48,6 +50,13 @@ export class EndpointLease implements Lease {
     endpoint.measured(latencyMs);
     endpoint.meter.observe(latencyMs, works ? 'ok' : status === 429 ? 'overload' : 'failed', now);
     if (works) this.#ejection.succeeded(endpoint, this.#epoch, now);
+  }
+
+  heard(headers: ReplyHeaders): void {
+    const { meter } = this.endpoint;
+    if (meter.reported === undefined) return;
+    const header = headers[LOAD_HEADER];
+    if (header !== undefined) meter.reported(header, this.#clock.now());
   }
 
   end(outcome: Outcome): void {

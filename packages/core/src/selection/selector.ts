@@ -1,4 +1,5 @@
 import type { Call } from '../call/call.js';
+import type { ReplyHeaders } from '../call/reply.js';
 import { valueKey } from '../call/values.js';
 import type { ValueKey } from '../call/values.js';
 import type { Endpoint } from '../balancing/endpoint.js';
@@ -12,6 +13,8 @@ export interface Lease {
   readonly endpoint: Endpoint;
   /** Headers have arrived: it no longer waits, and its latency is known. */
   answered(status: number): void;
+  /** The reply's headers, for what the endpoint reports in them; whoever has none leaves it out. */
+  heard?(headers: ReplyHeaders): void;
   /** Everything is over. Without `answered` before, the time until now is the latency. */
   end(outcome: Outcome): void;
 }

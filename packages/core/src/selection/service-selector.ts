@@ -79,6 +79,13 @@ export interface LevelReport {
   readonly panic: boolean;
 }
 
+/** How often a balancer has picked. */
+export interface PickCount {
+  /** The balancer's name. */
+  readonly strategy: string;
+  readonly count: number;
+}
+
 /** The selector of one service. */
 export interface ServiceSelector extends Selector {
   readonly service: string;
@@ -88,6 +95,8 @@ export interface ServiceSelector extends Selector {
   elsewhere(call: Call): boolean;
   /** How calls without filter keys and routing target are shared out now, the level that is used first at the top. */
   levels(): readonly LevelReport[];
+  /** Endpoints that its balancer picked, and its fallback; a retry that looks for another endpoint may take several picks, a probe of an ejected one takes none. */
+  picks(): readonly PickCount[];
   /** Stops listening to the directory; who waits, and who asks later, is refused. Idempotent. */
   close(): void;
 }

@@ -1,6 +1,6 @@
 import { begin } from '../call/call.js';
 import type { Call } from '../call/call.js';
-import type { Reply } from '../call/reply.js';
+import { Reply } from '../call/reply.js';
 import type { Note } from '../decorators/notes.js';
 import type { WrapperLike, WrapperOption } from '../wrappers/stack.js';
 import { named } from '../wrappers/wrapper.js';
@@ -42,7 +42,8 @@ function mapError({ of, map }: MapErrorNote): Wrapper {
     const result = error instanceof of ? map(error, call) : undefined;
     if (result === undefined) throw error;
     if (result instanceof Error) throw result;
-    return result;
+    // For those who observe and log: what the reply was made from.
+    return result.error === undefined ? new Reply(result.status, result.body, result.headers, { error, sent: result.sent }) : result;
   };
   return named({ name: `mapError(${of.name})` }, (next) => (call) => begin(next, call).catch((error: unknown) => mapped(error, call)));
 }

@@ -3,7 +3,8 @@ import type { Call } from '../call/call.js';
 import type { Reply } from '../call/reply.js';
 import { errorLog } from '../errors/error-log.js';
 import type { ErrorMapper } from '../errors/error-mapper.js';
-import { replyMapping } from '../errors/problem.js';
+import { replyMapping } from '../errors/error-replies.js';
+import type { ErrorReplyOptions } from '../errors/error-replies.js';
 import { REASONS, ServiceError } from '../errors/service-error.js';
 import { silentLogger } from '../logging/logger.js';
 import type { Logger } from '../logging/logger.js';
@@ -32,6 +33,8 @@ export interface MountableOptions {
   readonly limits?: readonly Wrapper[];
   /** Asked in turn before problem+json. */
   readonly errors?: readonly ErrorMapper[];
+  /** How errors are answered that none of these took. Default: problem+json. */
+  readonly errorReplies?: ErrorReplyOptions;
   /** Default `problem`. */
   readonly errorHandling?: 'problem' | 'native';
   /** Default 30 s. */
@@ -66,7 +69,7 @@ export function createMountable(options: MountableOptions): Mountable & {
   } = options;
   if (errorHandling !== 'problem' && errorHandling !== 'native')
     throw new TypeError(`errorHandling: ${String(errorHandling)} is unknown. Use 'problem' or 'native'.`);
-  const map = replyMapping(mappers, name);
+  const map = replyMapping(mappers, name, options.errorReplies, clock);
   const log = errorLog(logger, name);
   const toReply = (error: unknown, call: Call): Reply => {
     const reply = map(error, call);

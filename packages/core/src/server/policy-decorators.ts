@@ -1,6 +1,7 @@
-import type { Call } from '../call/call.js';
+import type { Attempt, Call } from '../call/call.js';
 import type { Reply } from '../call/reply.js';
 import { noting } from '../decorators/notes.js';
+import type { Degradation } from '../health/degradation.js';
 import type { Duration } from '../time/duration.js';
 import { bulkhead } from '../wrappers/bulkhead.js';
 import type { Bulkhead as BulkheadPolicy, BulkheadOptions } from '../wrappers/bulkhead.js';
@@ -25,6 +26,8 @@ import { throttle } from '../wrappers/throttle.js';
 import type { Throttle as ThrottlePolicy, ThrottleOptions } from '../wrappers/throttle.js';
 import { timeout } from '../wrappers/timeout.js';
 import type { Timeout as TimeoutPolicy, TimeoutOptions } from '../wrappers/timeout.js';
+import { whenDegraded } from '../wrappers/when-degraded.js';
+import type { WhenDegraded as WhenDegradedPolicy, WhenDegradedOptions } from '../wrappers/when-degraded.js';
 import { named } from '../wrappers/wrapper.js';
 import type { Wrapper } from '../wrappers/wrapper.js';
 import type { RoutesMarker } from './controller-decorators.js';
@@ -32,13 +35,15 @@ import { replyOf } from './render.js';
 
 /**
  * The order in which policies stand around a method, the outermost first, whatever order they were written in: that of outbound calls.
- * A fallback stands in for all below it; what is kept costs nothing of the rest; a timeout bounds everything that waits; what refuses does so
+ * A fallback stands in for all below it; what is kept costs nothing of the rest, also while
+ * the service is degraded; a timeout bounds everything that waits; what refuses does so
  * before work is begun; a breaker counts final outcomes, so it stands above retry; a hedge is one of a retry's attempts; a throttle counts
  * attempts; chaos stands for the work itself.
  */
 export const POLICY_ORDER = [
   'fallback',
   'replyCache',
+  'whenDegraded',
   'timeout',
   'rateLimit',
   'bulkhead',
@@ -95,6 +100,17 @@ export type Fallback<T> = FallbackPolicy<T>;
 
 /** `replyCache()` around the route: a reply is given again as long as it says so, or for `ttl`. The name is the one that frameworks have for it. */
 export const Cached = (options?: ReplyCacheOptions): RoutesMarker => policy('Cached', 'replyCache', () => replyCache(options));
+
+/** `whenDegraded()` around the route: its answer is sent as if the method had returned it. */
+export const WhenDegraded = (degradation: Pick<Degradation, 'mode'>, options: WhenDegradedOptions<unknown> = {}): RoutesMarker =>
+  policy('WhenDegraded', 'whenDegraded', (status) => {
+    if (!('answer' in options)) return whenDegraded(degradation, options as WhenDegradedOptions<never>);
+    const { answer } = options;
+    const value = async (call: Attempt): Promise<Reply> =>
+      replyOf(typeof answer === 'function' ? await (answer as (call: Attempt) => unknown)(call) : answer, status);
+    return whenDegraded<Reply>(degradation, { ...options, answer: value });
+  });
+export type WhenDegraded<T> = WhenDegradedPolicy<T>;
 
 /** `concurrencyLimit()` around the route. */
 export const ConcurrencyLimit = (options?: ConcurrencyLimitOptions): RoutesMarker =>

@@ -1,7 +1,8 @@
 import { checkMappers } from '../errors/error-mapper.js';
 import type { ErrorMapper } from '../errors/error-mapper.js';
 import { errorLog } from '../errors/error-log.js';
-import { replyMapping } from '../errors/problem.js';
+import { ERROR_REPLY_OPTIONS, checkErrorReplies, replyMapping } from '../errors/error-replies.js';
+import type { ErrorReplyOptions } from '../errors/error-replies.js';
 import { jsonLogger } from '../logging/json-logger.js';
 import type { Logger } from '../logging/logger.js';
 import { checkOptions, checkSurroundings } from '../options/check.js';
@@ -9,7 +10,7 @@ import type { Mountable } from './http-adapter.js';
 import { unmatchedCalls } from './unmatched.js';
 
 /** What an adapter's `problemErrors()` takes. */
-export interface ProblemErrorsOptions {
+export interface ProblemErrorsOptions extends ErrorReplyOptions {
   /** Asked in turn before problem+json. */
   readonly mappers?: readonly ErrorMapper[];
   /** The member `service` of the problems. Default: left out. */
@@ -26,12 +27,13 @@ export interface ProblemErrorsOptions {
  * @throws TypeError when an option is unknown or bad.
  */
 export function problemAnswers(options: ProblemErrorsOptions = {}): Pick<Mountable, 'toReply' | 'brokeOff'> {
-  checkOptions('problemErrors', options, ['mappers', 'service', 'logger']);
+  checkOptions('problemErrors', options, ['mappers', 'service', 'logger', ...ERROR_REPLY_OPTIONS]);
   checkSurroundings('problemErrors', options);
   checkMappers(options.mappers, 'problemErrors mappers');
-  const { mappers = [], service } = options;
-  const map = replyMapping(mappers, service);
-  const log = errorLog(options.logger ?? jsonLogger(service === undefined ? {} : { fields: { service } }));
+  const { mappers = [], service, logger, ...replies } = options;
+  checkErrorReplies(replies, 'problemErrors');
+  const map = replyMapping(mappers, service, replies);
+  const log = errorLog(logger ?? jsonLogger(service === undefined ? {} : { fields: { service } }));
   const callFor = unmatchedCalls(service ?? '');
   return {
     toReply(error, res) {

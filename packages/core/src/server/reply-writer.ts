@@ -20,6 +20,7 @@ export function writeReply(res: ServerResponse, reply: Reply, method: string, re
     if (!res.writableEnded && !res.destroyed) cutShort(res);
     return;
   }
+  if (reply.error !== undefined) for (const name of OF_ANOTHER_BODY) res.removeHeader(name);
   mergeWithPresent(res, head);
   res.writeHead(status, head);
   if (payload === undefined || method === 'HEAD') {
@@ -58,5 +59,8 @@ function mergeWithPresent(res: ServerResponse, head: Head): void {
 }
 
 function ignore(): void {}
+
+/** What middleware had set for the reply that it meant to give is not for that of an error: `content-encoding` would make its body unreadable. */
+export const OF_ANOTHER_BODY: readonly string[] = ['content-type', 'content-length', 'content-encoding', 'etag', 'last-modified'];
 
 const LISTS = ['set-cookie', 'vary', 'link'] as const;

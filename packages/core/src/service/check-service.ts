@@ -1,10 +1,12 @@
 import { checkMappers } from '../errors/error-mapper.js';
+import { checkErrorReplies } from '../errors/error-replies.js';
 import { checkFlag, checkFunction, checkList, checkMethods, checkOptions, checkRecord, checkSurroundings, namesOf } from '../options/check.js';
 import { shown } from '../options/shown.js';
 import { checkPort } from '../server/listen-options.js';
 import type { ListenOptions, ServerLimits } from '../server/http-adapter.js';
 import type { Route } from '../server/route.js';
 import type { AdvertiseOptions } from './advertise.js';
+import { checkFlushables } from './flush-telemetry.js';
 import type { ServiceOptions } from './service.js';
 
 const ADVERTISE = namesOf<AdvertiseOptions>({ host: true, port: true });
@@ -42,6 +44,7 @@ export function checkServiceOptions(options: ServiceOptions): void {
   checkList(wrappers, 'createService wrappers', 'wrappers, the outermost first');
   checkList(limits, 'createService limits', 'wrappers, the outermost first');
   checkMappers(errors, 'createService errors');
+  if (options.errorReplies !== undefined) checkErrorReplies(options.errorReplies, 'createService errorReplies');
   if (options.rateLimit !== undefined && (typeof options.rateLimit !== 'object' || options.rateLimit === null))
     throw new TypeError(`createService rateLimit: ${shown(options.rateLimit)} does not fit. Give its options, such as { limit: 100, per: '1s' }.`);
   const found: unknown = options.concurrencyLimit;
@@ -62,6 +65,7 @@ export function checkServiceOptions(options: ServiceOptions): void {
   checkFunction(options.resolve, 'createService resolve');
   checkFlag(options.signals, 'createService signals');
   checkFlag(options.failFast, 'createService failFast');
+  checkFlushables(options.telemetry, 'createService telemetry');
 }
 
 /** @throws TypeError for a route that health requests would never let through to its handler. */

@@ -17,11 +17,13 @@ import { createMountable } from '../server/mountable.js';
 import { withRoutePolicies } from '../server/route-policies.js';
 import { DEFAULT_INBOUND_TIMEOUT_MS } from '../server/stack.js';
 import { systemClock } from '../time/clock.js';
+import { contextLogger } from '../telemetry/context-logger.js';
 import { observedPolicies } from '../telemetry/policy-metrics.js';
+import { observedStates } from '../telemetry/state-metrics.js';
+import { directoryState, healthState } from '../telemetry/state-readers.js';
 import { faultReports } from '../wrappers/in-force.js';
 import type { FaultReport } from '../wrappers/in-force.js';
 import { checkOptions } from '../options/check.js';
-import { shown } from '../options/shown.js';
 import { advertisedAddress, instanceId, isLocalRegistry, isLoopback } from './advertise.js';
 import { announce } from './announcement.js';
 import { discoveryCheck } from './discovery-check.js';
@@ -47,6 +49,7 @@ const OPTIONS: Readonly<Record<keyof ServiceOptions, true>> = {
   concurrencyLimit: true,
   limits: true,
   errors: true,
+  errorReplies: true,
   errorHandling: true,
   timeout: true,
   observe: true,
@@ -63,6 +66,9 @@ const OPTIONS: Readonly<Record<keyof ServiceOptions, true>> = {
   drainDelay: true,
   drainTimeout: true,
   shutdownTimeout: true,
+  gracePeriod: true,
+  preStop: true,
+  telemetry: true,
   readinessInterval: true,
   signals: true,
   failFast: true,
@@ -79,7 +85,7 @@ export function createService(options: ServiceOptions): Service {
   checkOptions('createService', options, Object.keys(OPTIONS));
   checkServiceOptions(options);
   const { name, adapter, registry, advertise = {}, clock = systemClock, random = Math.random } = options;
-  const logger = options.logger ?? jsonLogger({ fields: { service: name }, clock });
+  const logger = options.logger ?? contextLogger(jsonLogger({ fields: { service: name }, clock }));
   const instanceOf = (id: string, at: Address): Instance => ({
     ...(options.version !== undefined && { version: options.version }),
     ...(options.tags !== undefined && { tags: options.tags }),
@@ -125,6 +131,7 @@ export function createService(options: ServiceOptions): Service {
     ...(options.wrappers !== undefined && { wrappers: options.wrappers }),
     ...(options.limits !== undefined && { limits: options.limits }),
     ...(options.errors !== undefined && { errors: options.errors }),
+    ...(options.errorReplies !== undefined && { errorReplies: options.errorReplies }),
     ...(options.errorHandling !== undefined && { errorHandling: options.errorHandling }),
     ...(options.timeout !== undefined && { timeout: options.timeout }),
     ...(options.observe !== undefined && { observe: options.observe }),
@@ -133,6 +140,7 @@ export function createService(options: ServiceOptions): Service {
   let forgetCheck: (() => void) | undefined;
   // A container may bind a directory, which is no default for applications.
   const defaults: ClientOptions = options.clients ?? {};
+  const states = options.observe === false ? undefined : observedStates([healthState(monitor)]);
   const discovery = new ServiceDiscovery({
     registry,
     directory: defaults.directory,
@@ -141,6 +149,7 @@ export function createService(options: ServiceOptions): Service {
     random,
     logger,
     onUse(directory) {
+      states?.add(directoryState(directory));
       const check = ['discovery', `discovery of ${name}`].find((free) => !monitor.checks.includes(free));
       if (check === undefined) return;
       localChecks.add(check);
@@ -168,7 +177,6 @@ export function createService(options: ServiceOptions): Service {
     if (instance === undefined) declared.set(target, (instance = clientOf(target, (name, given) => clients.get(name, given))));
     return instance;
   }
-  const drainHooks: (() => unknown)[] = [];
   const attached: Server[] = [];
   let id = options.id;
 
@@ -207,15 +215,10 @@ export function createService(options: ServiceOptions): Service {
         return announce(registry, instance, { clock, random, logger, retry: options.failFast !== true, health });
       },
       startDraining: () => adapter.startDraining(),
-      async close(signal) {
-        for (const hook of drainHooks) {
-          // Nobody waits for a hook: what it ends is seen on the sockets.
-          (async () => hook())().catch((error: unknown) => logger.warn({ service: name, error }, 'A drain hook failed'));
-        }
-        await adapter.close(signal);
-      },
+      close: (signal) => adapter.close(signal),
       async release() {
         policyMetrics?.end();
+        states?.end();
         // The monitor may be the app's, and outlive us.
         forgetNote();
         forgetCheck?.();
@@ -241,6 +244,7 @@ export function createService(options: ServiceOptions): Service {
     start() {
       // Not before: a service that is never started has nobody who ends it. Telemetry is up by now.
       policyMetrics?.begin();
+      states?.begin();
       return life.start();
     },
     attach(server) {
@@ -253,11 +257,9 @@ export function createService(options: ServiceOptions): Service {
     },
     stop: (reason) => life.stop(reason),
     client: clientFor,
-    onDrain(hook) {
-      if (typeof hook !== 'function')
-        throw new TypeError(`onDrain: ${shown(hook)} is no function. Give what has to run when the server begins to close.`);
-      drainHooks.push(hook);
-    },
+    onPhase: (listener) => life.onPhase(listener),
+    beforeShutdown: (hook, hookOptions) => life.beforeShutdown(hook, hookOptions),
+    onDrain: (hook, hookOptions) => life.onDrain(hook, hookOptions),
     onStop: (hook, hookOptions) => life.onStop(hook, hookOptions),
     describe: () => ({
       name,

@@ -2,45 +2,26 @@ import { ServiceError } from '../errors/service-error.js';
 import type { CheckReport } from '../health/check.js';
 import type { Monitor } from '../health/monitor.js';
 import type { Logger } from '../logging/logger.js';
-import { checkOptions } from '../options/check.js';
 import type { Address } from '../server/http-adapter.js';
 import type { Clock } from '../time/clock.js';
 import { toMs } from '../time/duration.js';
-import type { Duration } from '../time/duration.js';
 import { abortableOf, sleep } from '../time/sleep.js';
 import { backoff } from '../wrappers/backoff.js';
 import type { Announcement } from './announcement.js';
 import { bounded } from './bounded.js';
+import { flushTelemetry } from './flush-telemetry.js';
+import type { Flushable } from './flush-telemetry.js';
+import { overBudget } from './grace-period.js';
+import { Hooks } from './hooks.js';
+import type { StopHookOptions } from './hooks.js';
+import type { LifeCycleOptions } from './life-cycle-options.js';
+import { Phases } from './phases.js';
+import type { PhaseListener } from './phases.js';
 import { reportReadiness } from './readiness-report.js';
 import { stopOnSignals } from './signals.js';
 import type { SignalSource } from './signals.js';
 
 export type ServiceState = 'idle' | 'starting' | 'ready' | 'draining' | 'stopped';
-
-export interface LifeCycleOptions {
-  /** After deregistering: how long to go on serving those who have not heard of it yet. Default 2 s where somebody may have to hear of it. */
-  readonly drainDelay?: Duration;
-  /** How long the exchanges that are left may take to end before they are aborted. Default 20 s, less when `shutdownTimeout` leaves less. */
-  readonly drainTimeout?: Duration;
-  /** Bound of the whole stop. Default 28 s, below the 30 s after which Kubernetes kills. */
-  readonly shutdownTimeout?: Duration;
-  /**
-   * How often the registry is told when readiness has changed, so that others stop choosing an instance whose critical checks fail.
-   * Default 5 s; `false`: never.
-   */
-  readonly readinessInterval?: Duration | false;
-  /** Whether SIGTERM and SIGINT stop the service and end the process. Default true. */
-  readonly signals?: boolean;
-  /** Whether a failing critical check or registration makes `start` reject, instead of being tried again in the background. Default false. */
-  readonly failFast?: boolean;
-}
-
-export interface StopHookOptions {
-  /** For the log. Default: the function's name. */
-  readonly name?: string;
-  /** How long to wait for it. Default 5 s. */
-  readonly timeout?: Duration;
-}
 
 /** What the life cycle sets in motion, in the order in which it does. */
 export interface LifeCycleParts {
@@ -69,17 +50,14 @@ export interface LifeCycleParts {
   readonly signals?: SignalSource;
 }
 
-interface StopHook {
-  readonly name: string;
-  readonly timeoutMs: number;
-  readonly run: () => unknown;
-}
-
 const DRAIN_DELAY_MS = 2_000;
 const DRAIN_TIMEOUT_MS = 20_000;
 const SHUTDOWN_TIMEOUT_MS = 28_000;
 const WITHDRAW_MS = 5_000;
 const RELEASE_MS = 5_000;
+const FLUSH_MS = 2_000;
+/** What is left of the grace period when the stop has to be over: for the process to exit, and for clocks that differ. */
+const SPARE_MS = 2_000;
 /** The second in which aborted calls may answer, and a little for the sockets to close. */
 const CUT_MS = 1_500;
 /** How long `start` waits for the registry before it goes on in the background: being started does not depend on it. */
@@ -93,8 +71,9 @@ const PAUSE = backoff.decorrelated({ base: 500, cap: 10_000 });
  * Start: checks → listen → ready → register. A critical check that fails does not keep the service from listening (its probes have to be
  * answered) but from being ready: it is asked again until it passes, and only then the instance is registered.
  *
- * Stop: not ready → deregister → go on serving → close and drain → cut → close what we made → hooks, the last added first. Deregistering
- * stands before the delay and the delay before closing, because others send until they have heard of it; closing first is what loses requests.
+ * Stop: not ready → deregister → go on serving → close and drain → cut → close what we made → hooks, the last added first → telemetry.
+ * Deregistering stands before the delay and the delay before closing, because others send until they have heard of it; closing first is what
+ * loses requests. Each step is bounded, and one that fails or is late keeps no other from being done.
  */
 export class LifeCycle {
   readonly #parts: LifeCycleParts;
@@ -104,7 +83,13 @@ export class LifeCycle {
   readonly #shutdownMs: number;
   readonly #signals: boolean;
   readonly #failFast: boolean;
-  readonly #hooks: StopHook[] = [];
+  readonly #graceMs: number | undefined;
+  readonly #preStopMs: number;
+  readonly #telemetry: readonly Flushable[] | false;
+  readonly #phases: Phases;
+  readonly #beforeShutdown: Hooks = new Hooks('beforeShutdown');
+  readonly #onDrain: Hooks = new Hooks('onDrain');
+  readonly #onStop: Hooks = new Hooks('onStop');
   readonly #over = new AbortController();
   #state: ServiceState = 'idle';
   #address: Address | undefined;
@@ -116,17 +101,29 @@ export class LifeCycle {
   #stopping: Promise<void> | undefined;
   #inOrder = true;
   #startFailure: { readonly cause: unknown } | undefined;
+  #isWarned = false;
   #forgetSignals: (() => void) | undefined;
   #stopReporting: (() => void) | undefined;
 
-  /** @throws TypeError for a bad duration, RangeError when the parts of the stop do not fit into shutdownTimeout. */
+  /** @throws TypeError for a bad duration, RangeError when the parts of the stop do not fit into shutdownTimeout, or preStop not into gracePeriod. */
   constructor(parts: LifeCycleParts, options: LifeCycleOptions = {}) {
     this.#parts = parts;
+    this.#phases = new Phases(parts.clock, parts.logger);
+    this.#telemetry = options.telemetry ?? [];
     this.#signals = options.signals ?? true;
     this.#failFast = options.failFast ?? false;
     this.#readinessMs = options.readinessInterval === false ? undefined : toMs(options.readinessInterval ?? READINESS_MS, 'readinessInterval');
     if (this.#readinessMs === 0) throw new RangeError('readinessInterval: 0 would ask without a pause. Give a duration above 0, or false for never.');
-    this.#shutdownMs = toMs(options.shutdownTimeout ?? SHUTDOWN_TIMEOUT_MS, 'shutdownTimeout');
+    this.#graceMs = options.gracePeriod === undefined ? undefined : toMs(options.gracePeriod, 'gracePeriod');
+    this.#preStopMs = toMs(options.preStop ?? 0, 'preStop');
+    if (this.#graceMs === undefined && options.preStop !== undefined)
+      throw new TypeError('preStop: it is a part of gracePeriod, which is not given. Give that too, such as 30s, or leave both out.');
+    if (this.#graceMs !== undefined && this.#preStopMs + SPARE_MS >= this.#graceMs)
+      throw new RangeError(
+        `preStop: ${this.#preStopMs} ms leave no time to stop in a gracePeriod of ${this.#graceMs} ms, of which ${SPARE_MS} ms are kept spare. Raise the grace period of the platform, or lower preStop.`,
+      );
+    const mostMs = this.#graceMs === undefined ? SHUTDOWN_TIMEOUT_MS : this.#graceMs - this.#preStopMs - SPARE_MS;
+    this.#shutdownMs = toMs(options.shutdownTimeout ?? mostMs, 'shutdownTimeout');
     this.#drainDelayMs = options.drainDelay === undefined ? undefined : toMs(options.drainDelay, 'drainDelay');
     const room = Math.max(0, this.#shutdownMs - (this.#drainDelayMs ?? DRAIN_DELAY_MS) - CUT_MS);
     this.#drainTimeoutMs = options.drainTimeout === undefined ? Math.min(DRAIN_TIMEOUT_MS, room) : toMs(options.drainTimeout, 'drainTimeout');
@@ -136,6 +133,7 @@ export class LifeCycle {
         `shutdownTimeout: ${this.#shutdownMs} ms is less than drainDelay, drainTimeout and ${CUT_MS} ms for cutting need together (${needed} ms). Raise it (and the grace period of whoever kills the process), or lower them.`,
       );
     }
+    this.#compareBudget();
   }
 
   get state(): ServiceState {
@@ -171,17 +169,63 @@ export class LifeCycle {
 
   /** Stops; every call gets the same promise. Never rejects, and takes no longer than shutdownTimeout. `reason` is for the log. */
   stop(reason = 'stop()'): Promise<void> {
-    return (this.#stopping ??= this.#stop(reason));
+    if (this.#stopping === undefined) {
+      // Known before it begins: whoever hears of its phases may ask for it too.
+      const { promise, resolve } = promiseOf();
+      this.#stopping = promise;
+      void this.#stop(reason).then(resolve);
+    }
+    return this.#stopping;
   }
 
-  /** Runs `hook` at the end of the stop, when nothing is served any more. The last added runs first, each with a timeout of its own; what it throws is logged. */
-  onStop(hook: () => unknown, options: StopHookOptions = {}): void {
-    if (typeof hook !== 'function') throw new TypeError(`onStop: ${typeof hook} is no function. Give what has to run at the end.`);
-    checkOptions('onStop', options, ['name', 'timeout']);
-    if (this.#state === 'stopped')
-      throw new ServiceError('FAILED_PRECONDITION', `onStop: service ${this.#parts.name} has stopped already, so the hook would never run.`);
-    const name = options.name ?? (hook.name === '' ? `hook ${this.#hooks.length + 1}` : hook.name);
-    this.#hooks.push({ name, run: hook, timeoutMs: toMs(options.timeout ?? 5_000, `timeout of stop hook ${name}`) });
+  /** As `Service.beforeShutdown`. */
+  beforeShutdown(hook: () => unknown, options?: StopHookOptions): void {
+    this.#refuseLate('beforeShutdown', this.#state === 'draining' || this.#state === 'stopped');
+    this.#beforeShutdown.add(hook, options);
+  }
+
+  /** As `Service.onDrain`. */
+  onDrain(hook: () => unknown, options?: StopHookOptions): void {
+    this.#refuseLate('onDrain', this.#state === 'stopped');
+    this.#onDrain.add(hook, options);
+  }
+
+  /** As `Service.onStop`. */
+  onStop(hook: () => unknown, options?: StopHookOptions): void {
+    this.#refuseLate('onStop', this.#state === 'stopped');
+    this.#onStop.add(hook, options);
+  }
+
+  /** As `Service.onPhase`. */
+  onPhase(listener: PhaseListener): () => void {
+    return this.#phases.listen(listener);
+  }
+
+  #refuseLate(what: string, isLate: boolean): void {
+    if (!isLate) return;
+    const state = this.#state === 'stopped' ? 'has stopped' : 'is stopping';
+    throw new ServiceError('FAILED_PRECONDITION', `${what}: service ${this.#parts.name} ${state} already, so the hook would never run.`);
+  }
+
+  /** Warns once when the stop does not fit into what the platform gives it. */
+  #compareBudget(): void {
+    if (this.#graceMs === undefined || this.#isWarned) return;
+    const drainDelayMs = this.#drainDelayMs ?? DRAIN_DELAY_MS;
+    const why = overBudget(
+      {
+        preStopMs: this.#preStopMs,
+        drainDelayMs,
+        drainTimeoutMs: this.#drainTimeoutMs,
+        cutMs: CUT_MS,
+        hooksMs: Math.max(0, this.#beforeShutdown.longestMs - drainDelayMs) + this.#onStop.longestMs,
+        flushMs: this.#telemetry === false ? 0 : FLUSH_MS,
+        shutdownMs: this.#shutdownMs,
+      },
+      this.#graceMs,
+    );
+    if (why === undefined) return;
+    this.#isWarned = true;
+    this.#parts.logger.warn({ service: this.#parts.name }, why);
   }
 
   async #startOrUndo(): Promise<Address> {
@@ -197,8 +241,10 @@ export class LifeCycle {
 
   async #start(): Promise<Address> {
     const { monitor, name, logger } = this.#parts;
+    this.#compareBudget();
     this.#state = 'starting';
     monitor.moveTo('starting');
+    this.#phases.enter('starting');
     this.#parts.mount();
     if (this.#signals) {
       const stop = async (signal: string): Promise<boolean> => {
@@ -232,6 +278,7 @@ export class LifeCycle {
   #becomeReady(address: Address): Announcement | undefined {
     this.#state = 'ready';
     this.#parts.monitor.moveTo('ready');
+    this.#phases.enter('ready');
     this.#parts.logger.info({ service: this.#parts.name, address }, 'Ready');
     const { clock, logger, monitor } = this.#parts;
     const announcement = (this.#announcement = this.#parts.announce(address));
@@ -280,45 +327,76 @@ export class LifeCycle {
     const alive = setTimeout(() => {}, this.#shutdownMs);
     const startedAt = clock.now();
     const left = (mostMs: number): number => Math.max(0, Math.min(mostMs, this.#shutdownMs - (clock.now() - startedAt)));
-    const step = async (what: string, mostMs: number, work: () => unknown): Promise<void> => {
+    /** Whether it was done in time, and well. */
+    const step = async (what: string, mostMs: number, work: () => unknown): Promise<boolean> => {
       try {
         const end = await bounded(Promise.resolve().then(work), left(mostMs), clock);
-        if (end !== 'late') return;
+        if (end !== 'late') return true;
         logger.warn({ service: name, step: what }, 'A step of the stop did not end in time; going on');
       } catch (error) {
         logger.warn({ service: name, step: what, error }, 'A step of the stop failed; going on');
       }
       this.#inOrder = false;
+      return false;
     };
 
     logger.info({ service: name, reason }, 'Stopping');
     this.#state = 'draining';
     monitor.moveTo('draining');
+    this.#phases.enter('draining');
+    const before = this.#beforeShutdown.run(step);
     this.#over.abort(new ServiceError('CANCELLED', `Service ${name} was stopped while it started`));
     if (this.#starting !== undefined) await step('end of start', WITHDRAW_MS, () => this.#starting!.catch(() => {}));
     this.#stopReporting?.();
     const mayHear = this.#someoneMayHear(reason);
     const announcement = this.#announcement;
-    if (announcement !== undefined) await step('deregister', WITHDRAW_MS, () => announcement.drain());
+    if (announcement !== undefined && (await step('deregister', WITHDRAW_MS, () => announcement.drain()))) this.#phases.enter('deregistered');
     if (this.#listened) {
       await step('start draining', CUT_MS, () => this.#parts.startDraining());
       const delayMs = this.#drainDelayMs ?? (mayHear ? DRAIN_DELAY_MS : 0);
       if (this.#address !== undefined && delayMs > 0) await sleep(left(delayMs), undefined, clock, { ref: true });
+      await before;
+      this.#phases.enter('closing');
       const cut = new AbortController();
-      const timer = clock.schedule(Math.min(this.#drainTimeoutMs, left(Infinity) - CUT_MS), () => cut.abort());
+      const drainMs = Math.max(0, Math.min(this.#drainTimeoutMs, left(Infinity) - CUT_MS));
+      const cutAt = clock.now() + drainMs;
+      const timer = clock.schedule(drainMs, () => {
+        this.#phases.enter('cut');
+        cut.abort();
+      });
+      // At the same time: what a hook ends is what closing waits for.
+      const hooks = this.#onDrain.run((what, mostMs, work) => step(what, Math.min(mostMs, Math.max(0, cutAt - clock.now())), work));
       await step('drain', Infinity, () => this.#parts.close(cut.signal));
+      await hooks;
       timer.cancel();
       if (cut.signal.aborted) this.#inOrder = false;
     }
+    await before;
+    this.#phases.enter('hooks');
     // Where the entry was to stay until now.
     if (announcement?.remains === true) await step('deregister', WITHDRAW_MS, () => announcement.withdraw());
     await step('release', RELEASE_MS, () => this.#parts.release());
-    for (let hook = this.#hooks.pop(); hook !== undefined; hook = this.#hooks.pop()) await step(hook.name, hook.timeoutMs, hook.run);
+    await this.#onStop.run(step);
+    await this.#flush(left(FLUSH_MS));
     this.#address = undefined;
     this.#state = 'stopped';
+    this.#phases.enter('stopped');
     this.#forgetSignals?.();
     clearTimeout(alive);
     logger.info({ service: name, reason, inOrder: this.#inOrder, tookMs: Math.round(clock.now() - startedAt) }, 'Stopped');
+  }
+
+  /** What the service has done is done: telemetry that cannot be sent is logged, and makes no failure of a stop in order. */
+  async #flush(mostMs: number): Promise<void> {
+    const { clock, logger, name } = this.#parts;
+    if (this.#telemetry === false) return;
+    try {
+      const flushed = flushTelemetry(this.#telemetry);
+      if (flushed === undefined) return;
+      if ((await bounded(flushed, mostMs, clock)) === 'late') logger.warn({ service: name }, 'Telemetry was not flushed in time; going on');
+    } catch (error) {
+      logger.warn({ service: name, error }, 'Telemetry could not be flushed; going on');
+    }
   }
 
   /**
@@ -328,6 +406,12 @@ export class LifeCycle {
   #someoneMayHear(reason: string): boolean {
     return this.registered || this.#parts.probed() || reason === 'SIGTERM';
   }
+}
+
+function promiseOf(): { readonly promise: Promise<void>; readonly resolve: () => void } {
+  let resolve!: () => void;
+  const promise = new Promise<void>((settle) => (resolve = settle));
+  return { promise, resolve };
 }
 
 function failed(reports: readonly CheckReport[]): readonly CheckReport[] {

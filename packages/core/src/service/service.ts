@@ -3,6 +3,7 @@ import type { ClientClass } from '../client/client-decorators.js';
 import type { ClientOptions, ServiceClient } from '../client/service-client.js';
 import type { DirectoryStats } from '../discovery/directory-stats.js';
 import type { ErrorMapper } from '../errors/error-mapper.js';
+import type { ErrorReplyOptions } from '../errors/error-replies.js';
 import type { Monitor } from '../health/monitor.js';
 import type { MonitorOptions } from '../health/monitor-options.js';
 import type { Logger } from '../logging/logger.js';
@@ -19,7 +20,10 @@ import type { KeyedRateLimitOptions, RateLimitOptions } from '../wrappers/rate-l
 import type { WrapperOption } from '../wrappers/stack.js';
 import type { Wrapper } from '../wrappers/wrapper.js';
 import type { AdvertiseOptions } from './advertise.js';
-import type { LifeCycleOptions, ServiceState, StopHookOptions } from './life-cycle.js';
+import type { StopHookOptions } from './hooks.js';
+import type { ServiceState } from './life-cycle.js';
+import type { LifeCycleOptions } from './life-cycle-options.js';
+import type { PhaseListener } from './phases.js';
 import type { ClientDefaults } from './service-clients.js';
 import type { DiscoveryOptions } from './service-discovery.js';
 
@@ -60,6 +64,8 @@ export interface ServiceOptions extends LifeCycleOptions {
   readonly limits?: readonly Wrapper[];
   /** Asked in turn what to answer for an error, before problem+json. Default none. */
   readonly errors?: readonly ErrorMapper[];
+  /** How errors are answered that none of these took: form, languages, challenge. Default: problem+json in the error's own words. */
+  readonly errorReplies?: ErrorReplyOptions;
   /** Who answers what was thrown: `problem` (default) we do, `native` the app does. */
   readonly errorHandling?: 'problem' | 'native';
   /** Bound of the work for a request; a caller's deadline only lowers it. Default 30 s. */
@@ -151,8 +157,28 @@ export interface Service extends AsyncDisposable {
   /** An instance of a `@ServiceClient` class, the same one each time; its operations go through the client of its target. */
   client<T extends object>(type: ClientClass<T>): T;
   describe(): ServiceDescription;
-  /** Runs `hook` when the server begins to close, for what is no HTTP any more, such as WebSockets; what they hold is waited for up to drainTimeout. */
-  onDrain(hook: () => unknown): void;
-  /** Runs `hook` when nothing is served any more, the last added first, each for at most 5 s unless told otherwise. */
+  /**
+   * Calls `listener` at the beginning of each phase of its life (see `ServicePhase`), with when that was; the returned function takes it back. What it
+   * throws is logged. Nobody waits for it: what has to be done before the stop goes on is a hook.
+   * @throws TypeError when it is no function.
+   */
+  onPhase(listener: PhaseListener): () => void;
+  /**
+   * Runs `hook` as soon as the stop begins, at the same time as deregistering and drainDelay, while everything is still served: for what brings in work
+   * from elsewhere, such as the consumer of a queue or a timetable. The server is not closed before it has ended, or its timeout has passed.
+   * Of several the last added runs first, one after the other, each for at most 5 s unless told otherwise; what fails is logged, and the exit code is 1.
+   * @throws TypeError for what is no function or no option, ServiceError FAILED_PRECONDITION when the stop has begun.
+   */
+  beforeShutdown(hook: () => unknown, options?: StopHookOptions): void;
+  /**
+   * Runs `hook` when the server begins to close, for what is no HTTP any more, such as WebSockets; what they hold is waited for up to drainTimeout.
+   * Several run as those of `beforeShutdown`, and none for longer than drainTimeout leaves.
+   * @throws TypeError for what is no function or no option, ServiceError FAILED_PRECONDITION after a stop.
+   */
+  onDrain(hook: () => unknown, options?: StopHookOptions): void;
+  /**
+   * Runs `hook` when nothing is served any more, for what requests have used: pools, files, registries. Several run as those of `beforeShutdown`.
+   * @throws TypeError for what is no function or no option, ServiceError FAILED_PRECONDITION after a stop.
+   */
   onStop(hook: () => unknown, options?: StopHookOptions): void;
 }

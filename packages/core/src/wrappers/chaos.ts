@@ -75,7 +75,12 @@ export function chaos(options: ChaosOptions): Chaos {
   checkFunction(on, 'chaos on');
   const isEnabled = given === true ? (): boolean => true : (given as () => boolean);
   const { latency, error, abort } = options;
-  let faults = checkedFaults({ ...(latency && { latency }), ...(error && { error }), ...(abort && { abort }) });
+  // By `undefined` alone: a null or false would else be no fault, where it is a mistake.
+  let faults = checkedFaults({
+    ...(latency !== undefined && { latency }),
+    ...(error !== undefined && { error }),
+    ...(abort !== undefined && { abort }),
+  });
   let injected = 0;
 
   function enabled(): boolean {

@@ -14,7 +14,7 @@ import type { CircuitRecovery } from './circuit-breaker-recovery.js';
 import type { CircuitSnapshot, KeyedCircuitSnapshot } from './circuit-breaker-snapshot.js';
 import { CallWindow, TimeWindow } from './circuit-breaker-window.js';
 import type { ResultWindow } from './circuit-breaker-window.js';
-import { checkFunction, checkOptions, positiveMs, share, wholeNumber } from './options.js';
+import { checkFunction, checkOptions, checkWord, positiveMs, share, wholeNumber } from './options.js';
 import { verdictByCode, verdictOn } from './verdict.js';
 import type { Verdict } from './verdict.js';
 
@@ -127,6 +127,7 @@ export function circuitSettings(options: CircuitBreakerOptions): CircuitSettings
   checkOptions('circuitBreaker', options, NAMES);
   checkFunction(options.verdict, 'circuitBreaker verdict');
   checkFunction(options.on, 'circuitBreaker on');
+  checkWord(options.name, 'circuitBreaker name', 'orders');
   checkSurroundings('circuitBreaker', options);
   const threshold = share(options.threshold ?? 0.5, 'circuitBreaker threshold');
   const trials = wholeNumber(options.trials ?? 3, 'circuitBreaker trials', 1);

@@ -6,7 +6,7 @@ import type { Continuation } from '../call/flow.js';
 import { FAILED, Life } from '../call/life.js';
 import type { End } from '../call/life.js';
 import { checkFlag } from '../options/check.js';
-import { checkOptions } from './options.js';
+import { checkOptions, checkWord } from './options.js';
 import { compose } from './wrapper.js';
 import type { Wrapper } from './wrapper.js';
 
@@ -87,6 +87,7 @@ function partsOf<F>(factory: string, parts: readonly unknown[]): { options: Requ
   if (given !== undefined) checkOptions(factory, given, ['label', 'idempotent']);
   if (typeof fn !== 'function')
     throw new TypeError(`${factory}: ${String(fn)} is no function. Give the function to guard, then the policies; options come before it.`);
+  checkWord((given as GuardOptions | undefined)?.label, `${factory} label`, 'findUser');
   checkFlag((given as GuardOptions | undefined)?.idempotent, `${factory} idempotent`);
   const { label = fn.name === '' ? 'anonymous' : fn.name, idempotent = true } = (given ?? {}) as GuardOptions;
   return { options: { label, idempotent }, fn: fn as F, policies };

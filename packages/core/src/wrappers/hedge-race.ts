@@ -8,6 +8,7 @@ import type { Clock } from '../time/clock.js';
 import type { DeadlineWheel } from '../time/deadline-wheel.js';
 import { QueuedTimer } from '../time/timer-queue.js';
 import { discard } from './discard.js';
+import type { HedgeBudget, Waiting } from './hedge-budget.js';
 import type { RecentLatencies } from './hedge-delay.js';
 import type { HedgeEvent, HedgeStats } from './hedge.js';
 import { notify } from './options.js';
@@ -20,7 +21,7 @@ export interface HedgeRules {
   readonly wheel: DeadlineWheel;
   readonly max: number;
   /** Of extra attempts alone, and those of a retry. */
-  readonly own: RetryBudget;
+  readonly own: HedgeBudget;
   readonly budgets: readonly RetryBudget[];
   readonly when: (error: unknown, attempt: Attempt) => boolean;
   readonly elsewhere: ((attempt: Attempt) => boolean) | undefined;
@@ -29,12 +30,18 @@ export interface HedgeRules {
 }
 
 /**
+ * A timer is never so late while the event loop runs: 1 ms by its queue, 1 ms by Node. A later one has waited for a loop that stood still, and
+ * so have replies, which the loop reads after its timers.
+ */
+const LATE_MS = 2;
+
+/**
  * The attempts of one call. The first that succeeds settles it and aborts the others; so does the first failure that no other attempt would
  * mend. Any other failure waits for the attempts that are under way, and is thrown when none is.
  *
  * As a timer, it is the time after which the next attempt is made.
  */
-export class HedgeRace<C extends Attempt, R> extends QueuedTimer {
+export class HedgeRace<C extends Attempt, R> extends QueuedTimer implements Waiting {
   readonly #rules: HedgeRules;
   readonly #latencies: RecentLatencies;
   readonly #call: C;
@@ -49,6 +56,8 @@ export class HedgeRace<C extends Attempt, R> extends QueuedTimer {
   #first: C | undefined;
   #hedges: C[] | undefined;
   #running = 0;
+  /** The number of the last one that a budget forbade. */
+  #forbidden = 0;
   #settled = false;
 
   constructor(rules: HedgeRules, latencies: RecentLatencies, call: C, next: (call: C) => Promise<R>, now: number, delayMs: number) {
@@ -73,7 +82,13 @@ export class HedgeRace<C extends Attempt, R> extends QueuedTimer {
     });
   }
 
+  /** The delay is over. What has arrived by now settles first: after a pause of the loop nearly all calls would look late, and spend the budget. */
   override expire(): void {
+    if (this.#rules.clock.now() - this.due > LATE_MS) setImmediate(() => this.proceed());
+    else this.proceed();
+  }
+
+  proceed(): void {
     if (!this.#settled) this.#context.runInAsyncScope(this.#hedge, this, undefined);
   }
 
@@ -125,10 +140,14 @@ export class HedgeRace<C extends Attempt, R> extends QueuedTimer {
     const number = this.#lastNumber() + 1;
     if (!this.#spend(error)) {
       this.cancel();
+      if (this.#running > 0 && !rules.own.allows()) rules.own.wait(this);
+      if (this.#forbidden === number) return false; // it has waited for its own budget, and another one forbids it
+      this.#forbidden = number;
       rules.counts.forbidden++;
       this.#tell('forbidden', number, error);
       return false;
     }
+    rules.own.leave(this);
     rules.counts.hedged++;
     this.#tell('hedge', number, error);
     const attempt = this.#call.branch({ attempt: number });
@@ -145,7 +164,7 @@ export class HedgeRace<C extends Attempt, R> extends QueuedTimer {
   #spend(error: unknown): boolean {
     const { own, budgets } = this.#rules;
     try {
-      if (!(own.allows(error) && budgets.every((budget) => budget.allows(error)))) return false;
+      if (!(own.allows() && budgets.every((budget) => budget.allows(error)))) return false;
       own.spend();
       for (const budget of budgets) budget.spend();
       return true;
@@ -193,6 +212,7 @@ export class HedgeRace<C extends Attempt, R> extends QueuedTimer {
   #settle(): void {
     this.#settled = true;
     this.cancel();
+    this.#rules.own.leave(this);
   }
 
   #abortOthers(attempt: C): void {

@@ -6,11 +6,12 @@ import { systemClock } from '../time/clock.js';
 import type { Clock } from '../time/clock.js';
 import { DeadlineWheel } from '../time/deadline-wheel.js';
 import type { Duration } from '../time/duration.js';
+import { HedgeBudget } from './hedge-budget.js';
 import { HedgeDelays } from './hedge-delay.js';
 import { HedgeRace } from './hedge-race.js';
 import type { HedgeRules } from './hedge-race.js';
 import { checkFunction, checkOptions, positiveMs, share } from './options.js';
-import { checkBudgets, retryBudget } from './retry-budget.js';
+import { checkBudgets } from './retry-budget.js';
 import type { RetryBudget } from './retry-budget.js';
 import { sendsStream } from './stream-body.js';
 import { isRetryable } from './verdict.js';
@@ -26,7 +27,10 @@ export interface HedgeOptions {
   readonly percentile?: number;
   /** How many attempts beside the first, 1 to 3. Default 1. */
   readonly max?: number;
-  /** Hedges as a share of the calls of the last 10 s, above 0, at most 1; there is no reserve for those who make few calls. Default 0.05. */
+  /**
+   * Hedges as a share of the calls, above 0, at most 1: each call earns its share, of which ten hedges are saved up; there is no other reserve.
+   * A late call that finds nothing left waits for what the next calls earn. Default 0.05.
+   */
   readonly ratio?: number;
   /**
    * All of them are asked and charged too: give those of the retry around it, so that hedges end when retries do. That retry tells them of calls
@@ -45,7 +49,7 @@ export interface HedgeOptions {
 }
 
 export interface HedgeEvent {
-  /** `hedge`: another attempt is made; `forbidden`: it would have been, but a budget is used up; `won`: it answered first. */
+  /** `hedge`: another attempt is made; `forbidden`: it would have been, but a budget is used up, of its own until calls have earned another; `won`: it answered first. */
   readonly kind: 'hedge' | 'forbidden' | 'won';
   readonly label: string;
   /** The number of that attempt. */
@@ -61,7 +65,7 @@ export interface HedgeStats {
   readonly hedged: number;
   /** Those that answered first. */
   readonly won: number;
-  /** Those that a budget forbade. */
+  /** Those that a budget forbade, those that were made later included. */
   readonly forbidden: number;
 }
 
@@ -79,7 +83,9 @@ export interface Hedge extends Policy {
  * and the call has not ended before all of them have. Below it, `balance` sends each to an endpoint that the call has not tried.
  *
  * It stands inside of `retry`, which begins anew when all attempts have failed, and shares its budgets by `budgets`; outside of what is about one
- * endpoint. Its own budget has no reserve: without one, a slow service would get twice the load just when it can bear it least.
+ * endpoint. Its own budget is earned by calls and has no other reserve: without one, a slow service would get twice the load just when it can bear
+ * it least. A late call that finds nothing left waits for what is earned next, the first first, and after a pause of the event loop what has arrived
+ * is read before anything is hedged.
  *
  * @throws TypeError at construction, for an option that makes no sense
  */
@@ -101,7 +107,7 @@ export function hedge(options: HedgeOptions = {}): Hedge {
     clock,
     wheel: new DeadlineWheel(clock),
     max,
-    own: retryBudget({ ratio: share(options.ratio ?? 0.05, 'hedge ratio'), perSecond: 0, clock }),
+    own: new HedgeBudget(share(options.ratio ?? 0.05, 'hedge ratio')),
     budgets,
     when,
     elsewhere,

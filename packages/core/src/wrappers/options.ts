@@ -11,6 +11,12 @@ export function positiveMs(duration: Duration, option: string): number {
   return ms;
 }
 
+/** A text that is not empty, or nothing. @throws TypeError */
+export function checkWord(value: unknown, option: string, example: string): void {
+  if (value !== undefined && (typeof value !== 'string' || value === ''))
+    throw new TypeError(`${option}: ${shown(value)} is no name. Give a text that is not empty, such as '${example}', or leave it out.`);
+}
+
 /** A whole number from `least`. @throws TypeError */
 export function wholeNumber(value: number, option: string, least: number): number {
   if (!Number.isSafeInteger(value) || value < least)

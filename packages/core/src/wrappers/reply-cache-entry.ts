@@ -1,8 +1,9 @@
 import { Readable } from 'node:stream';
+import type { Call } from '../call/call.js';
 import { bytesOf } from '../call/bytes.js';
 import { jsonLoss } from '../call/json-loss.js';
 import { Reply, isStream } from '../call/reply.js';
-import type { ReplyHeaders } from '../call/reply.js';
+import type { BodyStream, ReplyHeaders } from '../call/reply.js';
 import { fieldOf } from './reply-cache-control.js';
 import type { Terms } from './reply-cache-control.js';
 
@@ -59,13 +60,52 @@ export class CachedReply {
   }
 }
 
-/** The body for keeping; undefined when it cannot be kept or is larger than `most` bytes. A stream is read to its end. */
-export async function keptBody(reply: Reply, most: number): Promise<KeptBody | undefined> {
+type Chunks = AsyncIterator<string | Uint8Array, unknown>;
+
+/** `body`: for keeping, undefined when it cannot be kept; `reply`: to be handed on, the same or one with what was read of a stream and its rest. */
+export interface Read {
+  readonly body: KeptBody | undefined;
+  readonly reply: Reply;
+}
+
+/**
+ * The body for keeping, when it holds at most `most` bytes. A short stream is read to its end, and no further than it says of itself: one that holds
+ * more or less than its Content-Length is not kept. When `call` is aborted meanwhile, so is the stream.
+ */
+export async function keptBody(reply: Reply, most: number, call: Call): Promise<Read> {
   const { body } = reply;
-  if (!isStream(body)) return keptAtOnce(body, most);
+  if (!isStream(body)) return { body: keptAtOnce(body, most), reply };
+  const isHead = call.operation.method === 'HEAD';
+  const length = Number(fieldOf(reply, 'content-length'));
+  const forget = call.onAbort((reason) => void body.destroy(reason instanceof Error ? reason : undefined));
+  const rest = body[Symbol.asyncIterator]() as Chunks;
   const chunks: Uint8Array[] = [];
-  for await (const chunk of body) chunks.push(typeof chunk === 'string' ? Buffer.from(chunk) : chunk);
-  return { form: 'stream', bytes: Buffer.concat(chunks) };
+  let bytes = 0;
+  try {
+    for (let next = await rest.next(); next.done !== true; next = await rest.next()) {
+      const chunk = typeof next.value === 'string' ? Buffer.from(next.value) : next.value;
+      chunks.push(chunk);
+      bytes += chunk.byteLength;
+      if (bytes > length) return { body: undefined, reply: unread(reply, body, chunks, rest) };
+    }
+  } finally {
+    forget();
+  }
+  if (bytes !== length && !isHead) return { body: undefined, reply: unread(reply, body, chunks, rest) };
+  return { body: { form: 'stream', bytes: Buffer.concat(chunks) }, reply };
+}
+
+/** The reply as if nothing of its stream had been read. Closing it closes the stream at once, though that has nothing to give at the moment. */
+function unread(reply: Reply, body: BodyStream, chunks: readonly Uint8Array[], rest: Chunks): Reply {
+  let given = 0;
+  const whole: Chunks = {
+    next: async () => (given < chunks.length ? { done: false, value: chunks[given++]! } : rest.next()),
+    async return() {
+      body.destroy();
+      return { done: true, value: undefined };
+    },
+  };
+  return reply.with({ body: Readable.from({ [Symbol.asyncIterator]: () => whole }, { objectMode: false }) });
 }
 
 /** Whether all of a stream can be read before it is handed on: it says how much it is, and that is little enough. Event streams never end. */

@@ -5,6 +5,7 @@ import { isRefusal, isServiceError } from '../errors/service-error.js';
 import { fieldOf, termsOf } from './reply-cache-control.js';
 import type { CacheControl, Terms } from './reply-cache-control.js';
 import { CachedReply, isShortStream, keptBody, keptHeaders } from './reply-cache-entry.js';
+import type { Read } from './reply-cache-entry.js';
 import type { Flight, Landing } from './reply-cache-flight.js';
 import { variantOf, varyNames } from './reply-cache-key.js';
 import type { ReplyCacheRules } from './reply-cache-options.js';
@@ -74,11 +75,11 @@ export class KeptReplies {
     }
     const streamed = isStream(reply.body);
     const partial = reply.sent || reply.status === 206 || reply.status === 304 || (streamed && !isShortStream(reply, maxBodyBytes));
-    const body = terms === undefined || partial ? undefined : await keptBody(reply, maxBodyBytes);
+    const { body, reply: whole }: Read = terms === undefined || partial ? { body: undefined, reply } : await keptBody(reply, maxBodyBytes, call);
     if (terms === undefined || body === undefined) {
       // Errors often forbid to be kept; what was kept before is what has to help then.
       if (reply.status < 400) this.#forgetShared(asked, flight, now);
-      return { kind: 'own', reply };
+      return { kind: 'own', reply: whole };
     }
     const lasting = LASTING_FAILURES.has(reply.status) && this.#rules.errorTtlMs > 0;
     const cached = new CachedReply(

@@ -86,6 +86,8 @@ export function tokenThrottle(options: TokenThrottleOptions = {}): RetryBudget {
   checkOptions('tokenThrottle', options, ['maxTokens', 'perSuccess']);
   const maxTokens = amount(options.maxTokens ?? 100, 'tokenThrottle maxTokens');
   const perSuccess = amount(options.perSuccess ?? 0.2, 'tokenThrottle perSuccess');
+  if (perSuccess > 0 && perSuccess < 0.001)
+    throw new TypeError(`tokenThrottle perSuccess: ${perSuccess} is counted as nothing, in whole thousandths. Give 0.001 or more, or 0 for none.`);
   // In whole thousandths: 0.2 has no exact binary form, and sums of it drift.
   const full = Math.round(maxTokens * 1000);
   const gain = Math.round(perSuccess * 1000);

@@ -78,6 +78,8 @@ export function throttle(options: ThrottleOptions = {}): Throttle {
     throw new TypeError(`throttle k: ${shown(k)} is no such factor. Give a number from 1, such as 2; below 1 it would refuse what is accepted.`);
   const minRequests = wholeNumber(options.minRequests ?? 20, 'throttle minRequests', 1);
   checkList(failOn, 'throttle failOn', 'canonical codes');
+  if (failOn.length === 0)
+    throw new TypeError(`throttle failOn: without a code nothing is ever refused. Give codes such as 'UNAVAILABLE', or leave it out.`);
   for (const code of failOn)
     if (!isCode(code)) throw new TypeError(`throttle failOn: ${shown(code)} is no canonical code. Give some of ${CODES.join(', ')}.`);
   const verdict = verdictByCode(new Set(failOn));

@@ -11,7 +11,7 @@ import { DeadlineWheel } from '../time/deadline-wheel.js';
 import type { Duration } from '../time/duration.js';
 import { QueuedTimer, TimerQueue } from '../time/timer-queue.js';
 import { discard } from './discard.js';
-import { checkOptions, positiveMs } from './options.js';
+import { checkOptions, checkWord, positiveMs } from './options.js';
 import { named } from './wrapper.js';
 import type { Policy } from './wrapper.js';
 
@@ -51,6 +51,7 @@ export function timeout(limit: Duration | TimeoutOptions): Timeout {
   const options: TimeoutOptions = typeof limit === 'object' ? limit : { limit };
   checkSurroundings('timeout', options);
   const { scope, clock = systemClock } = options;
+  checkWord(scope, 'timeout scope', 'attempt');
   const limitMs = positiveMs(options.limit, 'timeout limit');
   const queue = new TimerQueue(limitMs, clock);
   const wheel = new DeadlineWheel(clock);

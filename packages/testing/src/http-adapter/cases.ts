@@ -1,5 +1,6 @@
 import { contextCases } from './context.js';
 import { drainCases } from './drain.js';
+import { errorReplyCases } from './error-replies.js';
 import { errorCases } from './errors.js';
 import { foreignCases } from './foreign.js';
 import { healthCases } from './health.js';
@@ -16,6 +17,7 @@ export const httpAdapterCases: readonly HttpAdapterCase[] = Object.freeze([
   ...requestCases,
   ...replyCases,
   ...errorCases,
+  ...errorReplyCases,
   ...nativeCases,
   ...foreignCases,
   ...healthCases,

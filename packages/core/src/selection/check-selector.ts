@@ -1,0 +1,57 @@
+import type { Ejector } from '../balancing/ejector.js';
+import { checkFunction, checkList, checkMethods, checkOptions, checkSurroundings, namesOf } from '../options/check.js';
+import { shown } from '../options/shown.js';
+import type { SelectorOptions } from './service-selector.js';
+
+const OPTIONS = namesOf<SelectorOptions>({
+  service: true,
+  directory: true,
+  balancer: true,
+  fallback: true,
+  ejector: true,
+  filters: true,
+  routing: true,
+  zone: true,
+  subset: true,
+  health: true,
+  clock: true,
+  random: true,
+  logger: true,
+  onPriority: true,
+  onArrival: true,
+  onDeparture: true,
+});
+
+/** @throws TypeError when an option of `createSelector` is missing or wrong. */
+export function checkSelectorOptions(options: SelectorOptions): void {
+  checkOptions('createSelector', options, OPTIONS);
+  checkSurroundings('createSelector', options);
+  checkList(options.filters, 'createSelector filters', 'filters { key?(call), keep(instance, key) }');
+  checkFunction(options.subset, 'createSelector subset');
+  checkFunction(options.onPriority, 'createSelector onPriority');
+  checkFunction(options.onArrival, 'createSelector onArrival');
+  checkFunction(options.onDeparture, 'createSelector onDeparture');
+  const { service, directory, balancer, fallback, ejector = false, zone, filters = [] } = options;
+  if (typeof service !== 'string' || service === '')
+    throw new TypeError(`createSelector service: ${shown(service)} is no name. Give the service's name, such as 'orders'.`);
+  if (directory === undefined) throw new TypeError('createSelector directory: it is missing. Give what createDirectory() made.');
+  checkMethods(directory, ['lookup', 'subscribe'], 'createSelector directory', 'Give what createDirectory() made');
+  if (ejector !== false && typeof (ejector as Partial<Ejector> | null)?.windowMs !== 'number')
+    throw new TypeError(`createSelector ejector: ${shown(ejector)} is none. Give what ejector({ … }) made, or false.`);
+  for (const [option, value] of Object.entries({ balancer, fallback }))
+    checkMethods(value, ['pick'], `createSelector ${option}`, 'Give a balancer such as p2c(); a factory has to be called');
+  checkEach(filters, ['keep'], 'filters', 'Give objects { key?(call), keep(instance, key) }');
+  checkEach(listOf(options.routing), ['route'], 'routing', 'Give what routing() or canary() made, or an object { name, route(call, states) }');
+  checkEach(listOf(options.health), ['healthOf', 'onChange'], 'health', 'Give an object { healthOf(instance), onChange(listener) }');
+  if (zone !== undefined && (typeof zone !== 'string' || zone === ''))
+    throw new TypeError(`createSelector zone: ${shown(zone)} is no zone. Give the name that instances here are registered with, such as 'eu-1'.`);
+}
+
+function checkEach(values: readonly (object | undefined)[], methods: readonly string[], option: string, remedy: string): void {
+  for (const value of values) checkMethods(value ?? null, methods, `createSelector ${option}`, remedy);
+}
+
+/** One, many or none, as a list. */
+export function listOf<T extends object>(given: T | readonly T[] | undefined): readonly T[] {
+  return given === undefined ? [] : Array.isArray(given) ? (given as readonly T[]) : [given as T];
+}
