@@ -7,7 +7,12 @@ import { onNode24 } from './peers.js';
 
 onNode24(import.meta.url);
 const { values: options } = parseArgs({
-  options: { rounds: { type: 'string', default: '1' }, json: { type: 'string' }, only: { type: 'string' }, ours: { type: 'boolean', default: false } },
+  options: {
+    rounds: { type: 'string', default: '1' },
+    json: { type: 'string' },
+    only: { type: 'string' },
+    ours: { type: 'boolean', default: false },
+  },
 });
 const rows = options.ours ? [] : await sideBySideRows(Number(options.rounds), options.only);
 report('loopback', options.only === undefined ? [...rows, ...(await shareRows())] : rows);

@@ -18,7 +18,10 @@ interface Cockatiel {
   wrap(...policies: readonly object[]): CockatielPolicy;
 }
 
-export type Opossum = new <A extends readonly unknown[]>(fn: (...args: A) => Promise<unknown>, options: Readonly<Record<string, unknown>>) => { fire(...args: A): Promise<unknown>; open(): void; shutdown(): void };
+export type Opossum = new <A extends readonly unknown[]>(
+  fn: (...args: A) => Promise<unknown>,
+  options: Readonly<Record<string, unknown>>,
+) => { fire(...args: A): Promise<unknown>; open(): void; shutdown(): void };
 
 export async function cockatiel(peers: string): Promise<Cockatiel> {
   return (await import(pathToFileURL(createRequire(peers).resolve('cockatiel')).href)) as Cockatiel;

@@ -1,4 +1,6 @@
+import { EventEmitter, once } from 'node:events';
 import { expect } from 'chai';
+import { manualClock } from '@ferrule/testing';
 import {
   Controller,
   Get,
@@ -59,6 +61,55 @@ for (const subject of subjects) {
       asked = 'normal';
       await part.evaluate();
       expect((await at('/expensive')).status).to.equal(200);
+    });
+
+    it('starts and stops what it gives up with itself, shows it, warns and tells the sinks, and stays alive', async () => {
+      const clock = manualClock();
+      const alerts: string[] = [];
+      const passed = new EventEmitter();
+      const part = degradation({
+        sources: [
+          () => {
+            passed.emit('asked');
+            return 'full';
+          },
+        ],
+        rules: [{ name: 'no-extras', degrade: () => {}, rollback: () => {} }],
+        alerts: ({ kind, subject }) => void alerts.push(`${kind} ${subject}`),
+        clock,
+      });
+      await using service = createService({
+        name: 'stage',
+        adapter: subject.createAdapter(subject.createApp()),
+        signals: false,
+        logger: silentLogger,
+        drainDelay: 0,
+        listen: { host: '127.0.0.1', port: 0 },
+        degradation: part,
+        routes: [get('/expensive', { wrappers: [whenDegraded(part)] }, () => new Reply(200, 'fresh'))],
+      });
+      expect(service.describe().degradation).to.deep.equal({ name: 'degradation', mode: 'normal', active: [] });
+      const first = once(passed, 'asked');
+      await service.start();
+      await first;
+      await part.evaluate();
+      const at = (path: string): Promise<Response> => fetch(`http://127.0.0.1:${service.address!.port}${path}`);
+      expect(service.describe().degradation).to.deep.equal({ name: 'degradation', mode: 'full', active: ['no-extras'] });
+      expect([(await at('/expensive')).status, (await at('/health/ready')).status, (await at('/health/live')).status]).to.deep.equal([503, 200, 200]);
+      expect([(await service.monitor.ready()).status, (await service.monitor.live()).status]).to.deep.equal(['warn', 'pass']);
+      expect(alerts).to.deep.equal(['raised degradation']);
+      await service.stop();
+      let asked = 0;
+      passed.on('asked', () => asked++);
+      await clock.advance(60_000);
+      expect([asked, service.monitor.checks]).to.deep.equal([0, []]);
+      expect(() => part.start()).to.throw('was stopped');
+    });
+
+    it('refuses a degradation that is none', () => {
+      expect(() =>
+        createService({ name: 'stage', adapter: subject.createAdapter(subject.createApp()), degradation: { sources: [] } as never }),
+      ).to.throw(TypeError, 'createService degradation');
     });
   });
 }

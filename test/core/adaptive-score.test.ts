@@ -112,6 +112,13 @@ describe('the score of adaptive', () => {
     });
   }
 
+  it('takes a trend for over once nothing was heard for as long as it was watched, so that a false alarm ends by itself', () => {
+    const { endpoints, explain } = fleetOf({}, {});
+    answered(endpoints[0]!, ...line(5));
+    expect(explain(0, 2 * 1_900).trend).to.equal('degrading');
+    expect(explain(0, 2 * 1_900 + 1).trend).to.equal('unknown');
+  });
+
   it('tells mean and deviation of the newest 20 samples that are not older than 30 s', () => {
     const { endpoints, explain } = fleetOf({}, {});
     answered(endpoints[0]!, ...Array.from({ length: 25 }, (_, at) => [at * 1_000, at] as const));

@@ -80,10 +80,63 @@ describe('webhook', () => {
     expect([hook.stats().dropped, clock.pending]).to.deep.equal([1, 0]);
   });
 
+  it('signs with the key in a whsec_ secret, and sends each header of its own once, however the options write it', async () => {
+    upstream.otherwise({ status: 204 });
+    const key = Buffer.from('0123456789abcdef0123456789abcdef');
+    const headers = { 'Content-Type': 'text/plain', 'Webhook-Signature': 'forged', 'X-Team': 'a' };
+    await using hook = webhook({ url: upstream.origin, secret: `whsec_${key.toString('base64')}`, headers });
+    hook(raised);
+    await hook.idle();
+    const { headers: sent, body } = upstream.requests[0]!;
+    const mac = createHmac('sha256', key)
+      .update(`${String(sent['webhook-id'])}.${String(sent['webhook-timestamp'])}.`)
+      .update(body);
+    expect([sent['content-type'], sent['x-team'], sent['webhook-signature']]).to.deep.equal(['application/json', 'a', `v1,${mac.digest('base64')}`]);
+  });
+
+  it('an alert that could not be delivered is not one that was told: it is sent when it is raised again, and so is its recovery', async () => {
+    upstream.script({ status: 400 }, { status: 204 }, { status: 400 }, { status: 204 });
+    const hook = webhook({ url: upstream.origin });
+    for (const alert of [raised, raised, raised, resolved, resolved, resolved]) {
+      hook(alert);
+      await hook.idle();
+    }
+    expect(upstream.requests.map((one) => (one.json() as Alert).kind)).to.deep.equal(['raised', 'raised', 'resolved', 'resolved']);
+    expect(hook.stats()).to.include({ delivered: 2, failed: 2, duplicates: 2 });
+    await hook.close();
+  });
+
+  it('one that was dropped for want of room may come again', async () => {
+    const clock = manualClock();
+    const hook = webhook({ url: upstream.origin, clock, queue: 1 });
+    const other = { ...raised, subject: 'cache' };
+    upstream.otherwise({ cut: 'hang' });
+    for (const alert of [raised, other, { ...raised, subject: 'disk' }, other]) hook(alert);
+    expect(hook.stats()).to.include({ dropped: 2, duplicates: 0 });
+    await hook.close();
+  });
+
+  for (const host of [
+    '169.254.169.254',
+    '0xa9fea9fe',
+    '[::ffff:169.254.169.254]',
+    '[fe80::1]',
+    '0.0.0.0',
+    '[::]',
+    '224.0.0.1',
+    'metadata.google.internal',
+  ])
+    it(`refuses ${host}, unless it is meant`, async () => {
+      expect(() => webhook({ url: `http://${host}/hook` })).to.throw(TypeError, /^webhook url: its host is link-local/);
+      await webhook({ url: `http://${host}/hook`, anyHost: true }).close();
+    });
+
   for (const [what, options, message] of [
     ['no URL', { url: 'hook' }, /webhook url/],
     ['a password in the URL', { url: 'https://u:hunter2@h/' }, /^(?!.*hunter2).*webhook url/],
     ['a short secret', { url: 'http://h/', secret: 'short' }, /^(?!.*short)webhook secret/],
+    ['a whsec_ secret that is no base64', { url: 'http://h/', secret: 'whsec_!!!!!!!!!!!!!!!!!!!!!!!!' }, /^(?!.*!)webhook secret/],
+    ['a whsec_ secret with a short key', { url: 'http://h/', secret: 'whsec_MDEyMzQ1Njc4OTA=' }, /^webhook secret/],
     ['half a retry', { url: 'http://h/', retries: 0.5 }, /webhook retries: 0.5/],
   ] as const satisfies readonly (readonly [string, WebhookOptions, RegExp])[]) {
     it(`refuses ${what}`, () => expect(() => webhook(options)).to.throw(TypeError, message));

@@ -199,6 +199,24 @@ describe('relativeLatency', () => {
     expect(failing!.meter.cost(failing!, 60_000)).to.be.below(good);
   });
 
+  it('gives an endpoint that failed three times its share again within half a minute, though no two calls overlap', () => {
+    const endpoints = endpointsOf(relativeLatency(), 4);
+    const balancer = p2c({ random: seededRandom(4) });
+    const shareIn = (fromMs: number, toMs: number, mayFail: number): number => {
+      let share = 0;
+      for (let now = fromMs; now < toMs; now += 10) {
+        const endpoint = balancer.pick(viewOf(endpoints, now), call)!;
+        const fails = endpoint === endpoints[0] && share < mayFail;
+        if (endpoint === endpoints[0]) share++;
+        endpoint.meter.observe(5, fails ? 'failed' : 'ok', now + 5);
+      }
+      return share / ((toMs - fromMs) / 10);
+    };
+    expect(shareIn(0, 2_000, 0)).to.be.closeTo(0.25, 0.1);
+    expect(shareIn(2_000, 12_000, 3)).to.be.below(0.01);
+    expect(shareIn(32_000, 42_000, 0)).to.be.closeTo(0.25, 0.05);
+  });
+
   it('avoids nobody when all fail alike', () => {
     const [one, other] = endpointsOf(relativeLatency(), 2);
     for (let now = 0; now < 5_000; now += 10)

@@ -279,7 +279,7 @@ describe('bulkhead', () => {
     open('c');
     await clock.advance(30);
     expect(outcomes.get('b')).to.equal('BULKHEAD_FULL');
-    expect(policy.stats()).to.deep.equal({ active: 1, queued: 1, limit: 1, rejected: 1, expired: 0 });
+    expect(policy.stats()).to.deep.equal({ active: 1, queued: 1, limit: 1, admitted: 1, rejected: 1, expired: 0 });
     await finish('a');
     expect(started).to.deep.equal(['a', 'c']);
     await finish('c');
@@ -343,7 +343,7 @@ describe('bulkhead', () => {
       }),
     );
     expect(most).to.equal(7);
-    expect(policy.stats()).to.deep.equal({ active: 0, queued: 0, limit: 7, rejected: 0, expired: 0 });
+    expect(policy.stats()).to.deep.equal({ active: 0, queued: 0, limit: 7, admitted: 700, rejected: 0, expired: 0 });
   });
 
   it('leaves neither a listener nor a timer behind after 10,000 calls that waited', async () => {

@@ -71,7 +71,7 @@ describe('concurrencyLimit', () => {
       .catch((thrown: ServiceError) => thrown);
     expect(error).to.include({ code: 'UNAVAILABLE', status: 503, reason: 'CONCURRENCY_LIMITED', retryAfterMs: 1000 });
     expect((error as ServiceError).stack).to.not.match(/\n\s+at /);
-    expect(policy.stats()).to.deep.equal({ active: 1, queued: 0, limit: 1, rejected: 1, expired: 0, longMs: 0 });
+    expect(policy.stats()).to.deep.equal({ active: 1, queued: 0, limit: 1, admitted: 1, rejected: 1, expired: 0, longMs: 0 });
   });
 
   it('lets as many wait as its queue says, in calls for each of the limit', async () => {

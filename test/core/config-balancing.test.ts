@@ -25,6 +25,14 @@ describe('balancing in a configuration', () => {
     expect((await problemsOf({ balancer: { type: 'random', load: 'peak-ewma' } }))[0]).to.include(
       'clients.orders.balancer.load: there is no such key',
     );
+    expect((await problemsOf({ balancer: 'ring-hash' }))[0]).to.include(
+      '"ring-hash" needs more than its name. Give { type: ring-hash, … } with key, loadFactor, points',
+    );
+  });
+
+  it('shows what was given for the key of a hash, which is the name of a field and no secret', async () => {
+    const [problem] = await problemsOf({ balancer: { type: 'ring-hash', key: 'x-user' } });
+    expect(problem).to.include('clients.orders.balancer.key: "x-user" is no object');
   });
 
   it('makes a subset of its options, and refuses those that do not go together', async () => {

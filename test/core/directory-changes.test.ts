@@ -302,6 +302,7 @@ describe('directory.stats', () => {
         watching: true,
         lists: 1,
         refreshes: 0,
+        failures: 0,
         reconnects: 0,
       },
       {
@@ -314,6 +315,7 @@ describe('directory.stats', () => {
         watching: true,
         lists: 1,
         refreshes: 0,
+        failures: 0,
         reconnects: 0,
       },
       {
@@ -327,6 +329,7 @@ describe('directory.stats', () => {
         watching: false,
         lists: 0,
         refreshes: 0,
+        failures: 1,
         reconnects: 0,
       },
     ]);

@@ -120,14 +120,14 @@ describe('errorAggregator', () => {
     expect(() => aggregator.report(new Date(NaN))).to.throw(TypeError, /report from: .* is no time/);
   });
 
-  it('keeps its size under a million distinct messages', function () {
+  it('keeps its size under a flood of distinct messages', function () {
     this.timeout(60_000);
     const { aggregator } = bench({ maxEvents: 100, maxGroups: 50, patterns: [{ type: 'p', match: 'pq', action: 'alert' }] });
     const word = (n: number): string => n.toString(36).replace(/\d/g, (digit) => 'ghijklmnop'[Number(digit)]!);
-    for (let i = 0; i < 1_000_000; i++) aggregator.record(`message ${word(i)}`, { service: `s${i % 5_000}` });
+    for (let i = 0; i < 100_000; i++) aggregator.record(`message ${word(i)}`, { service: `s${i % 5_000}` });
     const report = aggregator.report();
-    expect(aggregator.stats()).to.deep.equal({ events: 100, groups: 50, buckets: 1, recorded: 1_000_000, ignored: 0 });
-    expect(report.total).to.equal(1_000_000);
+    expect(aggregator.stats()).to.deep.equal({ events: 100, groups: 50, buckets: 1, recorded: 100_000, ignored: 0 });
+    expect(report.total).to.equal(100_000);
     expect(report.groups).to.have.length(51);
     expect(report.groups[0]).to.deep.include({ fingerprint: '_OTHER' });
     expect(Object.keys(report.byService)).to.have.length(101);

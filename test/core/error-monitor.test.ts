@@ -147,15 +147,15 @@ describe('errorMonitor', () => {
     monitor.close();
   });
 
-  it('keeps its size under a million distinct services and operations', function () {
+  it('keeps its size under a flood of distinct services and operations', function () {
     this.timeout(30_000);
     const { monitor } = bench({ maxKeys: 50, rules: [{ threshold: 1e9, per: 'operation' }] });
     const error = new ServiceError('UNAVAILABLE', 'x');
-    for (let i = 0; i < 1_000_000; i++) monitor.record(error, { service: `s${i}`, operation: `o${i}` });
+    for (let i = 0; i < 100_000; i++) monitor.record(error, { service: `s${i}`, operation: `o${i}` });
     const stats = monitor.stats();
     expect(stats.keys).to.deep.equal({ services: 50, operations: 50 });
-    expect(stats.count).to.equal(1_000_000);
-    expect(stats.byService['_OTHER']!.count).to.equal(999_950);
+    expect(stats.count).to.equal(100_000);
+    expect(stats.byService['_OTHER']!.count).to.equal(99_950);
   });
 
   it('gives the place of an idle key to a new one', async () => {

@@ -20,6 +20,67 @@ describe('monitor: hysteresis, background, groups, alerts', () => {
     expect((await doomed.ready()).status).to.equal('fail');
   });
 
+  it('outlives async functions where it waits for none: authorize is a no, format breaks the reply, listeners are dropped', async () => {
+    const rejecting = (() => Promise.reject(new Error('late'))) as never;
+    const health = monitor({ showDetails: 'when-authorized', authorize: rejecting, format: rejecting, clock: manualClock() });
+    expect(health.shows({} as never)).to.equal(false);
+    const report = await health.all();
+    expect(() => health.body(report, false)).to.throw(TypeError, 'monitor format: it gave a promise');
+    health.onStatus(rejecting);
+    health.moveTo('draining');
+    // An unhandled rejection would make the test fail by now.
+    await new Promise((resolve) => setImmediate(resolve));
+  });
+
+  it('adds nothing of a check whose onChange throws', () => {
+    const clock = manualClock();
+    const health = monitor({ clock });
+    const broken: Check = {
+      name: 'db',
+      interval: '1s',
+      run: () => true,
+      onChange() {
+        throw new Error('not connected');
+      },
+    };
+    expect(() => health.add(broken)).to.throw('not connected');
+    expect([health.checks, clock.pending]).to.deep.equal([[], 0]);
+  });
+
+  it('has at least one second in Retry-After', async () => {
+    const health = monitor({ retryAfter: 0, checks: [{ name: 'db', run: () => false }] });
+    const server = await healthServer(health, { port: 0, host: '127.0.0.1' });
+    const reply = await rawRequest(server.address, requestBytes('GET', '/health/ready', { connection: 'close' }));
+    expect([reply.status, reply.header('retry-after')]).to.deep.equal([503, '1']);
+    await server.close();
+  });
+
+  it('keeps users and passwords of URLs out of what a check says, wherever the cut falls', async () => {
+    const long = `${'x'.repeat(245)} redis://u:hunter2@`.padEnd(400, 'h');
+    const said = ['postgres://u:hunter2@db/x and http://t@h/?q=a@b', 'amqp://u:hunter@2@h', long].map((output, index) => ({
+      name: `c${index}`,
+      run: () => ({ status: 'fail', output }),
+    }));
+    const [first, second, third] = await monitor({ checks: said, clock: manualClock() }).ask();
+    expect(first?.output).to.equal('postgres://[redacted]@db/x and http://[redacted]@h/?q=a@b');
+    expect(second?.output).to.equal('amqp://[redacted]@h');
+    expect(third?.output).to.have.length(256).and.not.include('hunter');
+  });
+
+  it('lets go of a reply that a check has fetched and not read, so that no connection stays', async () => {
+    let cancelled = 0;
+    const body = new ReadableStream({ cancel: () => void cancelled++ }, { highWaterMark: 0 });
+    const locked = new Response(new ReadableStream());
+    locked.body!.getReader();
+    const checks: readonly Check[] = [
+      { name: 'unread', run: () => new Response(body) },
+      { name: 'being read', run: () => locked },
+      { name: 'no body', run: () => new Response(null, { status: 204 }) },
+    ];
+    expect((await monitor({ checks, clock: manualClock() }).all()).status).to.equal('pass');
+    expect(cancelled).to.equal(1);
+  });
+
   it('counts a run that hangs as one failure more each time it is asked, without starting another', async () => {
     const clock = manualClock();
     let runs = 0;

@@ -115,6 +115,14 @@ describe('phases and hooks of a life', () => {
       expect(warnings).to.include('A listener for the phases of the service failed');
     });
 
+    it('survives a listener that rejects', async () => {
+      const service = make({ drainDelay: 0 });
+      service.onPhase(async () => Promise.reject(new Error('no')));
+      await service.start();
+      expect(warnings).to.include('A listener for the phases of the service failed');
+      await stopMs(service);
+    });
+
     for (const at of ['starting', 'ready', 'draining', 'stopped'] as const)
       it(`may be answered with a stop, at ${at} too`, async () => {
         const service = make({ drainDelay: 0 });

@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import { createDirectory, createSelector, leastPending, p2c, roundRobin, weighted } from '@ferrule/core';
 import type { Filter, Instance, Router, SelectorOptions, ServiceError } from '@ferrule/core';
 import { TRIED } from '@ferrule/core/adapter';
-import type { Balancer, Endpoint, Lease, Outcome } from '@ferrule/core/adapter';
+import type { Balancer, Endpoint, Lease, Load, Outcome } from '@ferrule/core/adapter';
 import { manualClock, seededRandom } from '@ferrule/testing';
 import { ScriptedDirectory, instance, instances, leaseOf, outbound, pinned } from './selection-fixtures.js';
 
@@ -422,6 +422,53 @@ describe('what a selector leaves out', () => {
 });
 
 describe('the fallback balancer', () => {
+  for (const [name, pick, told] of [
+    [
+      'throws',
+      () => {
+        throw new Error('boom');
+      },
+      'boom',
+    ],
+    [
+      'gives a promise',
+      async () => {
+        throw new Error('later');
+      },
+      'pick() gave',
+    ],
+    ['gives what is no endpoint', () => ({ id: 'x' }), 'pick() gave'],
+  ] as const) {
+    it(`is asked when the balancer ${name}, which is logged once`, () => {
+      const errors: unknown[] = [];
+      const quiet = () => {};
+      const logger = { debug: quiet, info: quiet, warn: quiet, error: (fields: unknown) => void errors.push(fields) };
+      const { selector } = made(2, { balancer: { name: 'broken', pick: pick as unknown as Balancer['pick'] }, logger });
+      for (let call = 0; call < 3; call++) leaseOf(selector).end(OK);
+      expect(errors).to.have.length(1);
+      expect((errors[0] as { error: Error }).error.message).to.contain(told);
+    });
+  }
+
+  it('is asked when the balancer gives an endpoint that has left the list', () => {
+    let first: Endpoint | undefined;
+    const { directory, selector } = made(2, { balancer: { name: 'stale', pick: (view) => (first ??= view.endpoints[0]) } });
+    const { id } = leaseOf(selector).endpoint;
+    directory.publish(instances(2).filter((one) => one.id !== id));
+    expect(leaseOf(selector).endpoint.id).to.not.equal(id);
+  });
+
+  it('refuses a balancer whose load is none', () => {
+    const balancer = { name: 'mine', load: {}, pick: () => undefined } as unknown as Balancer;
+    expect(() => made(1, { balancer })).to.throw(TypeError, 'createSelector balancer.load: {} has no fleet()');
+    const withFleet = (fleet: unknown) => made(1, { balancer: p2c({ load: { name: 'mine', fleet: () => fleet } as unknown as Load }) });
+    expect(() => withFleet({})).to.throw(TypeError, 'load "mine" fleet(): {} has no meter(). Return a Fleet');
+    expect(() => withFleet({ meter: () => ({ cost: () => 1 }) })).to.throw(
+      TypeError,
+      'load "mine" meter(): { cost } has no observe(). Return a Meter',
+    );
+  });
+
   it('is asked when the balancer declines; when both decline, the call is refused', () => {
     const declines: Balancer = { name: 'choosy', pick: () => undefined };
     expect(leaseOf(made(2, { balancer: declines }).selector).endpoint.id).to.match(/^i[01]$/);

@@ -132,6 +132,7 @@ describe('a service on its framework', () => {
     expect(rest).to.deep.equal({
       name: 'orders',
       id: 'me',
+      degradation: undefined,
       version: '1.0.0',
       state: 'ready',
       address,

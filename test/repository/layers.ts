@@ -32,7 +32,7 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
   discovery: [...WRAPPING, 'registry'],
   balancing: [...WRAPPING, 'registry', 'discovery'],
   selection: [...WRAPPING, 'registry', 'discovery', 'balancing'],
-  client: [...SELECTING, 'decorators'],
+  client: [...SELECTING, 'decorators', 'health'],
   hybrid: [...SELECTING, 'health', 'client'],
   server: [...WRAPPING, 'health', 'decorators'],
   service: [...SELECTING, 'health', 'client', 'server'],

@@ -69,6 +69,11 @@ const remote = fc
   .record({ text: word, status: fc.integer({ min: 400, max: 599 }), url: fc.constantFrom(...URLS) })
   .map(({ text, url, status: answered }) => new RemoteError('UNKNOWN', `${text.slice(0, 100)} ${url}`, { status: answered, service: 'users' }));
 
+const MANY = new AggregateError(
+  Array.from({ length: 10_000 }, () => new Error(URLS[0])),
+  'ten thousand',
+);
+
 function hostile(kind: number): unknown {
   const no = (): never => {
     throw new Error(SECRET);
@@ -103,7 +108,7 @@ function hostile(kind: number): unknown {
     0,
     '',
     NaN,
-    new AggregateError(Array.from({ length: 10_000 }, () => new Error(URLS[0]))),
+    MANY,
     Array.from({ length: 30 }).reduce<Error>((cause) => new Error('deep', { cause }), new Error('root')),
   ];
   return kinds[kind % kinds.length];

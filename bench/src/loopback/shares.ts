@@ -69,26 +69,26 @@ async function shareOfOddNode(make: () => Balancer, scenario: Scenario): Promise
 /** Who asks the odd node how often, by balancer. */
 export async function shareRows(): Promise<readonly Row[]> {
   const rows: Row[] = [];
-for (const scenario of SCENARIOS) {
-  for (const [name, make] of Object.entries(BALANCERS)) {
-    const { share, failed, p99Ms } = await shareOfOddNode(make, scenario);
-    const own = name.includes('default');
-    rows.push({
-      id: `${scenario}: share of the odd node, ${name}`,
-      unit: 'of an even share',
-      value: share,
-      ...(own ? BARS[scenario] : {}),
-      samples: { ours: [share], peer: [] },
-    });
-    rows.push({
-      id: `${scenario}: failed, ${name}`,
-      unit: 'calls',
-      value: failed,
-      ...(own ? { op: '<=' as const, limit: 0 } : {}),
-      samples: { ours: [failed], peer: [] },
-    });
-    rows.push({ id: `${scenario}: p99, ${name}`, unit: 'ms', value: p99Ms, samples: { ours: [p99Ms], peer: [] } });
+  for (const scenario of SCENARIOS) {
+    for (const [name, make] of Object.entries(BALANCERS)) {
+      const { share, failed, p99Ms } = await shareOfOddNode(make, scenario);
+      const own = name.includes('default');
+      rows.push({
+        id: `${scenario}: share of the odd node, ${name}`,
+        unit: 'of an even share',
+        value: share,
+        ...(own ? BARS[scenario] : {}),
+        samples: { ours: [share], peer: [] },
+      });
+      rows.push({
+        id: `${scenario}: failed, ${name}`,
+        unit: 'calls',
+        value: failed,
+        ...(own ? { op: '<=' as const, limit: 0 } : {}),
+        samples: { ours: [failed], peer: [] },
+      });
+      rows.push({ id: `${scenario}: p99, ${name}`, unit: 'ms', value: p99Ms, samples: { ours: [p99Ms], peer: [] } });
+    }
   }
-}
   return rows;
 }

@@ -96,7 +96,12 @@ export async function sideBySideRows(rounds: number, only?: string): Promise<rea
         ...(own ? { op: '<=' as const, limit: 0 } : {}),
         samples: own ? { ours: failed, peer: [] } : { ours: [], peer: failed },
       });
-      rows.push({ id: `${name}: p99, ${kind.name}`, unit: 'ms', value: median(p99Ms), samples: own ? { ours: p99Ms, peer: [] } : { ours: [], peer: p99Ms } });
+      rows.push({
+        id: `${name}: p99, ${kind.name}`,
+        unit: 'ms',
+        value: median(p99Ms),
+        samples: own ? { ours: p99Ms, peer: [] } : { ours: [], peer: p99Ms },
+      });
     }
     const mine = figures(ours, 'p99Ms');
     const against = (peers: readonly ClientKind[]): readonly number[] => {

@@ -51,7 +51,7 @@ export { originOf } from './registry/registry.js';
 // discovery
 export type { SnapshotStore, StoredSnapshot } from './discovery/snapshot-store.js';
 export { MOST_SNAPSHOT_BYTES, decodeSnapshot, encodeSnapshot } from './discovery/stored-snapshot.js';
-export { isForbiddenHost } from './discovery/address-filter.js';
+export { isForbiddenHost } from './options/forbidden-host.js';
 
 // balancing
 export { perView } from './balancing/balancer.js';

@@ -209,7 +209,7 @@ export type { WeightedOptions } from './balancing/weighted.js';
 
 // selection
 export { createSelector } from './selection/create-selector.js';
-export type { EndpointReport, LevelReport, SelectorOptions, ServiceSelector } from './selection/service-selector.js';
+export type { EndpointReport, LevelReport, PickCount, SelectorOptions, ServiceSelector } from './selection/service-selector.js';
 export { byMetadata } from './selection/by-metadata.js';
 export type { MetadataWanted } from './selection/by-metadata.js';
 export { byTags } from './selection/by-tags.js';
@@ -257,12 +257,21 @@ export { tcpProbe } from './health/tcp-probe.js';
 export type { TcpProbeOptions } from './health/tcp-probe.js';
 export type { Check, CheckChange, CheckContext, CheckReport, HealthStatus } from './health/check.js';
 export { adaptiveScore } from './health/adaptive-score.js';
-export type { AdaptiveScore, AdaptiveScoreOptions, ScoreLevel, ScoreState, ScoreThresholds } from './health/adaptive-score.js';
+export type { AdaptiveScore, AdaptiveScoreOptions, ScoreState, ScoreStats } from './health/adaptive-score.js';
+export type { ScoreLevel, ScoreThresholds } from './health/adaptive-score-formula.js';
+export type { InstanceScore } from './health/adaptive-score-instances.js';
 export type { ScoreMeasurements } from './health/adaptive-score-window.js';
 export { degradation } from './health/degradation.js';
 export type { Degradation, DegradationEvent } from './health/degradation.js';
-export type { DegradationMode, DegradationOptions, DegradationRule, DegradationSource, RollbackPlan, RollbackStep } from './health/degradation-options.js';
-export { healthSource, pressureSource } from './health/degradation-sources.js';
+export type {
+  DegradationMode,
+  DegradationOptions,
+  DegradationRule,
+  DegradationSource,
+  RollbackPlan,
+  RollbackStep,
+} from './health/degradation-options.js';
+export { healthSource, levelsSource, pressureSource, scoreSource } from './health/degradation-sources.js';
 export type { PressureOptions } from './health/degradation-sources.js';
 export { whenDegraded } from './wrappers/when-degraded.js';
 export type { WhenDegradedOptions } from './wrappers/when-degraded.js';

@@ -1,15 +1,22 @@
 import { validateHeaderName, validateHeaderValue } from 'node:http';
-import { checkFunction, checkOptions, checkRecord, checkSurroundings, namesOf } from '../options/check.js';
+import { checkFlag, checkFunction, checkOptions, checkRecord, checkSurroundings, namesOf } from '../options/check.js';
+import { isForbiddenHost } from '../options/forbidden-host.js';
 import { shown } from '../options/shown.js';
 import type { Logger } from '../logging/logger.js';
 import type { Clock } from '../time/clock.js';
 import { toMs } from '../time/duration.js';
 import type { Duration } from '../time/duration.js';
 import type { Alert } from './alert.js';
+import { isSecret } from './signature.js';
 
 export interface WebhookOptions {
   /** Where alerts are posted to, http or https, without user and password. Only its origin is ever logged: the path of many is a secret. */
   readonly url: string | URL;
+  /**
+   * Whether `url` may also name a link-local, multicast or unspecified address, or the metadata service of a cloud. Default false, for
+   * addresses that come from a configuration which others write.
+   */
+  readonly anyHost?: boolean;
   /** Signs each delivery (Standard Webhooks): `webhook-signature` is over `webhook-id`, `webhook-timestamp` and the body. Default: not signed. */
   readonly secret?: string;
   /** Sent with each delivery, such as an authorization. Default none. */
@@ -24,7 +31,7 @@ export interface WebhookOptions {
   readonly backoff?: Duration;
   /** No wait is longer, Retry-After included. Default 60 s. */
   readonly maxBackoff?: Duration;
-  /** The same alert (source, subject, raised) is not sent again before so long, unless it was resolved meanwhile. Default 1 h; 0 sends all. */
+  /** The same alert (source, subject, raised) is not sent again before so long, unless it was resolved meanwhile or could not be delivered. Default 1 h; 0 sends all. */
   readonly repeatAfter?: Duration;
   /** How many alerts may wait; with more, the oldest are dropped. Default 100. */
   readonly queue?: number;
@@ -47,6 +54,7 @@ export interface WebhookSettings {
 
 const OPTIONS = namesOf<WebhookOptions>({
   url: true,
+  anyHost: true,
   secret: true,
   headers: true,
   body: true,
@@ -65,6 +73,7 @@ const OPTIONS = namesOf<WebhookOptions>({
 export function webhookSettings(options: WebhookOptions): WebhookSettings {
   checkOptions('webhook', options, OPTIONS);
   checkSurroundings('webhook', options);
+  checkFlag(options.anyHost, 'webhook anyHost');
   checkFunction(options.body, 'webhook body');
   checkRecord(options.headers, 'webhook headers');
   for (const [name, value] of Object.entries(options.headers ?? {})) {
@@ -72,13 +81,15 @@ export function webhookSettings(options: WebhookOptions): WebhookSettings {
     if (typeof value !== 'string') throw new TypeError(`webhook headers: ${shown(name)} has no text as its value. Give one.`);
     validateHeaderValue(name, value);
   }
-  if (options.secret !== undefined && (typeof options.secret !== 'string' || options.secret.length < 16))
-    throw new TypeError('webhook secret: it is no text of 16 characters or more. Give a random one that only the receiver knows.');
+  if (options.secret !== undefined && !isSecret(options.secret))
+    throw new TypeError(
+      'webhook secret: it is no text of 16 bytes or more, nor whsec_ and the base64 of so many. Give a random one that only the receiver knows.',
+    );
   const timeoutMs = toMs(options.timeout ?? 5_000, 'webhook timeout');
   if (timeoutMs < 1) throw new TypeError('webhook timeout: 0 leaves no time for an answer. Give 1 ms or more.');
   const maxBackoffMs = toMs(options.maxBackoff ?? 60_000, 'webhook maxBackoff');
   return {
-    url: address(options.url),
+    url: address(options.url, options.anyHost ?? false),
     timeoutMs,
     retries: whole(options.retries ?? 4, 0, 'webhook retries'),
     backoffMs: Math.min(maxBackoffMs, toMs(options.backoff ?? 1_000, 'webhook backoff')),
@@ -88,7 +99,7 @@ export function webhookSettings(options: WebhookOptions): WebhookSettings {
   };
 }
 
-function address(given: unknown): URL {
+function address(given: unknown, anyHost: boolean): URL {
   const text = given instanceof URL ? given.href : given;
   if (typeof text !== 'string' || !URL.canParse(text))
     throw new TypeError("webhook url: it is missing or no URL. Give one such as 'https://alerts.example.com/hook'.");
@@ -97,6 +108,10 @@ function address(given: unknown): URL {
     throw new TypeError(`webhook url: ${url.protocol} is not spoken. Give an https or http address.`);
   if (url.username !== '' || url.password !== '')
     throw new TypeError('webhook url: it holds a user or a password. Send them as headers: { authorization: … }.');
+  if (!anyHost && isForbiddenHost(url.hostname))
+    throw new TypeError(
+      "webhook url: its host is link-local, multicast, unspecified or a cloud's metadata service. Give the receiver's own address, or anyHost: true when it is meant.",
+    );
   return url;
 }
 

@@ -4,6 +4,7 @@ import { systemClock } from '../time/clock.js';
 import { abortableOf, sleep } from '../time/sleep.js';
 import type { Alert } from './alert.js';
 import { KnownAlerts } from './known-alerts.js';
+import type { Told } from './known-alerts.js';
 import { signer } from './signature.js';
 import { webhookSettings } from './webhook-options.js';
 import type { WebhookOptions } from './webhook-options.js';
@@ -34,6 +35,12 @@ export interface Webhook extends AsyncDisposable {
   close(): Promise<void>;
 }
 
+interface Delivery {
+  readonly alert: Alert;
+  readonly text: string;
+  readonly told: Told;
+}
+
 type Outcome = { readonly kind: 'delivered' } | { readonly kind: 'refused' | 'retry'; readonly why: string; readonly afterMs?: number };
 
 /**
@@ -47,11 +54,22 @@ export function webhook(options: WebhookOptions): Webhook {
   const sign = options.secret === undefined ? undefined : signer(options.secret);
   const to = settings.url.origin;
   const known = new KnownAlerts(settings.repeatMs);
-  const waiting: { readonly alert: Alert; readonly text: string }[] = [];
+  const waiting: Delivery[] = [];
   const over = new AbortController();
   const counts = { delivered: 0, failed: 0, attempts: 0, duplicates: 0, dropped: 0 };
   let busy = false;
   let work: Promise<void> = Promise.resolve();
+
+  /** Ours take the place of those of the options, however those are written. */
+  const headersOf = (id: string, timestamp: number, text: string): Headers => {
+    const all = new Headers({ 'user-agent': 'ferrule-webhook' });
+    for (const [name, value] of Object.entries(headers)) all.set(name, value);
+    all.set('content-type', 'application/json');
+    all.set('webhook-id', id);
+    all.set('webhook-timestamp', String(timestamp));
+    if (sign !== undefined) all.set('webhook-signature', sign(id, timestamp, text));
+    return all;
+  };
 
   const attempt = async (id: string, text: string): Promise<Outcome> => {
     const ended = new AbortController();
@@ -63,14 +81,7 @@ export function webhook(options: WebhookOptions): Webhook {
         method: 'POST',
         redirect: 'manual',
         signal: AbortSignal.any([over.signal, ended.signal]),
-        headers: {
-          'user-agent': 'ferrule-webhook',
-          ...headers,
-          'content-type': 'application/json',
-          'webhook-id': id,
-          'webhook-timestamp': String(timestamp),
-          ...(sign !== undefined && { 'webhook-signature': sign(id, timestamp, text) }),
-        },
+        headers: headersOf(id, timestamp, text),
         body: text,
       });
       // What it says is not read: the status is the answer.
@@ -83,7 +94,7 @@ export function webhook(options: WebhookOptions): Webhook {
     }
   };
 
-  const deliver = async (alert: Alert, text: string): Promise<void> => {
+  const deliver = async ({ alert, text, told }: Delivery): Promise<void> => {
     const id = `msg_${randomUUID()}`;
     for (let tries = 1; ; tries++) {
       const outcome = await attempt(id, text);
@@ -91,6 +102,7 @@ export function webhook(options: WebhookOptions): Webhook {
       if (outcome.kind === 'delivered') return void counts.delivered++;
       if (outcome.kind === 'refused' || tries > settings.retries) {
         counts.failed++;
+        known.untell(told);
         logger.error({ to, source: alert.source, subject: alert.subject, why: outcome.why, attempts: tries }, 'An alert was not delivered');
         return;
       }
@@ -104,13 +116,14 @@ export function webhook(options: WebhookOptions): Webhook {
   };
 
   const run = async (): Promise<void> => {
-    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) await deliver(next.alert, next.text);
+    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) await deliver(next);
     busy = false;
   };
 
   const send = (alert: Alert): void => {
     if (over.signal.aborted) return void counts.dropped++;
-    if (!known.isNew(alert, clock.now())) return void counts.duplicates++;
+    const told = known.tell(alert, clock.now());
+    if (told === undefined) return void counts.duplicates++;
     let text: string;
     try {
       text = JSON.stringify(body(alert)) ?? 'null';
@@ -120,11 +133,11 @@ export function webhook(options: WebhookOptions): Webhook {
       return;
     }
     if (waiting.length >= settings.queue) {
-      waiting.shift();
+      known.untell(waiting.shift()!.told);
       counts.dropped++;
       logger.warn({ to, waiting: settings.queue }, 'An alert was dropped: too many wait for the receiver');
     }
-    waiting.push({ alert, text });
+    waiting.push({ alert, text, told });
     if (busy) return;
     busy = true;
     work = run();

@@ -82,10 +82,14 @@ export class SampleWindow {
     if (n < LEAST_SAMPLES || xx === 0) return;
     const slope = xy / xx;
     this.slope = slope * 1_000;
+    const lastAt = cells[2 * ((first + n - 1) % size)]!;
+    const span = lastAt - cells[2 * first]!;
+    // No longer ahead than it looks back: else one false alarm in a hundred would leave an endpoint without the calls that end it.
+    if (now - lastAt > span) return;
     this.trend = 'stable';
     const residual = Math.max(0, yy - slope * xy);
     const error = Math.sqrt(Math.max(residual, yy * ROUNDING) / (n - 2) / xx);
-    const change = Math.abs(slope) * (cells[2 * ((first + n - 1) % size)]! - cells[2 * first]!);
+    const change = Math.abs(slope) * span;
     const needed = SIGNIFICANT[Math.min(n - 2, SIGNIFICANT.length) - 1]!;
     if (change >= MATERIAL * meanY && Math.abs(slope) > needed * error) this.trend = slope < 0 ? 'improving' : 'degrading';
   }

@@ -19,7 +19,7 @@ export interface Balancer {
   readonly name: string;
   /** What the endpoints have to measure for it, if anything; the selector then gives each of them a meter of this load. */
   readonly load?: Load;
-  /** undefined declines, and the fallback balancer is asked. */
+  /** undefined declines, and the fallback balancer is asked. So does one that throws or gives anything but an endpoint of the list: that is logged once. */
   pick(view: View, call: Call): Endpoint | undefined;
 }
 

@@ -11,6 +11,7 @@ export interface Load {
 }
 
 export interface Fleet {
+  /** For each endpoint, and once for a selector that is made, which looks whether it is one. */
   meter(): Meter;
 }
 
@@ -20,7 +21,7 @@ export interface Fleet {
  */
 export type Ending = 'ok' | 'failed' | 'overload' | 'cancelled';
 
-/** The measure of one endpoint. All times in milliseconds on the scale of `Clock.now()`. Synchronous, constant time, free of allocation. */
+/** The measure of one endpoint. All times in milliseconds on the scale of `Clock.now()`. Synchronous, constant time, free of allocation. Must not throw: what `observe` throws is an uncaught error. */
 export interface Meter {
   /** The expected cost of one more call; the lower one wins. Only the order counts, not the unit. Never negative, never NaN. */
   cost(endpoint: Endpoint, now: number): number;

@@ -29,6 +29,11 @@ const FORGOTTEN = 1e-6;
 const LEAST_MS = 0.01;
 /** Latencies that differ from the fleet's mean by no more than this part of it are equal to it: a mean of twenty calls is not known better. */
 const ALIKE = 0.25;
+/**
+ * A success ratio that is short of the fleet's by no more than this is equal to it. Without it, three failures cost an endpoint all sequential calls
+ * for minutes: what decays never reaches nothing, and where nothing waits the least difference decides.
+ */
+const ALIKE_SUCCESS = 0.01;
 /** What a call takes before anything was measured; any positive number would do, as all endpoints share it. */
 const UNMEASURED_MS = 1;
 
@@ -38,7 +43,8 @@ const UNMEASURED_MS = 1;
  *     latency   moving mean, relative to the fleet's; what is at most a quarter off counts as the fleet's, so that noise favours nobody;
  *               (latency/fleet)^e^-(idle/idleDecay)² while idle, so that a once slow endpoint is tried again;
  *               at least the mean age of the waiting calls, so that a stall shows before the first reply is late
- *     success   moving mean, recovering to 1 while idle, divided by the fleet's: when all fail alike, nobody is avoided
+ *     success   moving mean, recovering to 1 while idle, divided by the fleet's: when all fail alike, nobody is avoided; what is at most a hundredth
+ *               short of the fleet's counts as equal
  *     cost      latency × (waiting + 1) / success⁴
  *
  * Without the last line, an endpoint that fails fast looks fast and swallows the traffic of all others. The power of 4 was the
@@ -126,7 +132,7 @@ class RelativeMeter implements Meter {
   #worth(now: number): number {
     const success = 1 - this.#failures * Math.exp((this.#measuredAt - now) / this.#fleet.constants.errorDecayMs);
     const ratio = Math.max(Math.min(1, success / this.#fleet.success), WORST_RATIO);
-    return ratio * ratio * ratio * ratio;
+    return ratio >= 1 - ALIKE_SUCCESS ? 1 : ratio * ratio * ratio * ratio;
   }
 
   observe(tookMs: number, ending: Ending, now: number): void {

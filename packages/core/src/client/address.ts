@@ -1,6 +1,6 @@
 import { valueKey } from '../call/values.js';
 import type { ValueKey } from '../call/values.js';
-import { isForbiddenHost } from '../discovery/address-filter.js';
+import { isForbiddenHost } from '../options/forbidden-host.js';
 import { shown } from '../options/shown.js';
 import { originOf } from '../registry/registry.js';
 import type { Instance } from '../registry/registry.js';

@@ -23,6 +23,9 @@ import type { InForce } from '../wrappers/in-force.js';
 import type { Handler } from '../wrappers/wrapper.js';
 import { checkMethods, checkSurroundings, namesOf } from '../options/check.js';
 import { shown } from '../options/shown.js';
+import { adaptiveScore } from '../health/adaptive-score.js';
+import type { AdaptiveScore } from '../health/adaptive-score.js';
+import { listOf } from '../selection/check-selector.js';
 import { AddressSelector } from './address-selector.js';
 import { holdOrigin, releaseOrigin } from './held-origins.js';
 import { httpTransport } from './http-transport.js';
@@ -88,6 +91,7 @@ export const CHANNEL_OPTIONS: readonly string[] = namesOf<ChannelOptions>({
   rateLimit: true,
   concurrencyLimit: true,
   replyCache: true,
+  adaptiveScore: true,
   hedge: true,
   throttle: true,
   chaos: true,
@@ -105,6 +109,8 @@ export interface Channel extends AsyncDisposable {
   readonly handler: Handler;
   readonly names: readonly string[];
   readonly inForce: readonly InForce[];
+  /** Made by or given as `adaptiveScore`. */
+  readonly score: AdaptiveScore | undefined;
   endpoints(): readonly EndpointReport[];
 }
 
@@ -135,6 +141,8 @@ export function openChannel(target: string, options: ChannelOptions): Channel {
   const service = address?.service ?? target;
   const common = { ...(clock !== undefined && { clock }), ...(random !== undefined && { random }), ...(logger !== undefined && { logger }) };
 
+  const score = scoreOf(which, service, options, address !== undefined);
+
   const owned: AsyncDisposable[] = [];
   const directory: SnapshotSource =
     address !== undefined ? fixed(address) : (options.directory ?? own(owned, createDirectory({ discovery: registry!, ...common })));
@@ -153,7 +161,7 @@ export function openChannel(target: string, options: ChannelOptions): Channel {
     ...(routing !== undefined && { routing }),
     ...(zone !== undefined && { zone }),
     ...(options.subset !== undefined && { subset: options.subset }),
-    ...(health !== undefined && { health }),
+    health: [...listOf(health), ...listOf(score)],
     ...(onPriority !== undefined && { onPriority }),
     // An endpoint that has left, or moved, takes its connections with it, and so does a client that is disposed of.
     onArrival: hold,
@@ -163,7 +171,13 @@ export function openChannel(target: string, options: ChannelOptions): Channel {
   const selecting: Selector = { select: (call) => addressed.select(call), elsewhere: (call) => addressed.elsewhere(call) };
   // Baggage is for our own services: an address that was given may be anybody's.
   const telemetry = address === undefined || options.telemetry === false ? options.telemetry : { trusted: false, ...options.telemetry };
-  const { handler, names, inForce } = outboundStack({ ...options, ...(telemetry !== undefined && { telemetry }), selector: selecting, transport });
+  const { handler, names, inForce } = outboundStack({
+    ...options,
+    ...(telemetry !== undefined && { telemetry }),
+    ...(score !== undefined && { score }),
+    selector: selecting,
+    transport,
+  });
   const metrics = telemetry === false ? undefined : observedPolicies(inForce, { service, meterProvider: telemetry?.meterProvider });
   // An address alone has one endpoint, and nobody who would look for it or choose.
   const read = telemetry === false || address !== undefined ? [] : [pickState(selector)];
@@ -178,6 +192,7 @@ export function openChannel(target: string, options: ChannelOptions): Channel {
     handler: begin() ? handler : (call) => (begin(), handler(call)),
     names,
     inForce,
+    score,
     endpoints: () => [...selector.endpoints(), ...addressed.endpoints()],
     async [Symbol.asyncDispose]() {
       metrics?.end();
@@ -187,6 +202,22 @@ export function openChannel(target: string, options: ChannelOptions): Channel {
       for (const part of owned.splice(0)) await part[Symbol.asyncDispose]();
     },
   };
+}
+
+/** @throws TypeError for one that was made for another service: its health source would know nothing of these instances. */
+function scoreOf(which: string, service: string, { adaptiveScore: given, clock }: ChannelOptions, isAddress: boolean): AdaptiveScore | undefined {
+  if (given === undefined || given === false) return undefined;
+  if (given === true || typeof given === 'object')
+    return adaptiveScore({ ...(clock !== undefined && { clock }), ...(given === true ? {} : given), service });
+  checkMethods(
+    given,
+    ['healthOf', 'onChange', 'stats'],
+    `${which} adaptiveScore`,
+    'Give true, its options, such as { sampleSize: 20 }, or what adaptiveScore() made',
+  );
+  if (!isAddress && given.service !== service)
+    throw new TypeError(`${which} adaptiveScore: it was made for ${shown(given.service)}. Give one with service: ${shown(service)}, or its options.`);
+  return given;
 }
 
 /** One of the channel's own: new, or of the kind of the one that was given. @throws TypeError when that has one kind of connections for all */

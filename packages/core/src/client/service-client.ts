@@ -6,6 +6,7 @@ import type { Operation } from '../call/operation.js';
 import { isStream } from '../call/reply.js';
 import type { Reply } from '../call/reply.js';
 import { ServiceError } from '../errors/service-error.js';
+import type { AdaptiveScore } from '../health/adaptive-score.js';
 import type { EndpointReport } from '../selection/service-selector.js';
 import { checkOptions, checkRecord, checkSignal, namesOf, unknownOption } from '../options/check.js';
 import { shown } from '../options/shown.js';
@@ -89,6 +90,8 @@ export interface ServiceClient extends AsyncDisposable {
   policies(): readonly PolicyReport[];
   /** Those that inject faults on purpose (`chaos`). */
   faults(): readonly FaultReport[];
+  /** How it is doing by its calls; undefined without the option `adaptiveScore`. */
+  readonly score: AdaptiveScore | undefined;
   /** Its endpoints as they are now. */
   endpoints(): readonly EndpointReport[];
 }
@@ -177,6 +180,7 @@ export function client(target: string, options: ClientOptions = {}): ServiceClie
     describe: () => channel.names,
     policies: () => policyReports(channel.inForce),
     faults: () => faultReports(channel.inForce),
+    score: channel.score,
     endpoints: () => channel.endpoints(),
     [Symbol.asyncDispose]() {
       disposed = true;

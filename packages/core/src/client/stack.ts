@@ -3,6 +3,7 @@ import type { ClientErrors } from '../errors/known-kinds.js';
 import type { OwnAnswers } from '../errors/own-answers.js';
 import type { Selector } from '../selection/selector.js';
 import type { Call } from '../call/call.js';
+import type { AdaptiveScore, AdaptiveScoreOptions } from '../health/adaptive-score.js';
 import { OBSERVE_ATTEMPT_OPTIONS, observeAttempt } from '../telemetry/observe-attempt.js';
 import type { ObserveAttemptOptions } from '../telemetry/observe-attempt.js';
 import { OBSERVE_CALL_OPTIONS, observeCall } from '../telemetry/observe-call.js';
@@ -59,6 +60,11 @@ export interface OutboundPolicies {
   readonly hedge?: HedgeOptions | boolean;
   /** Spares a service that refuses, by `throttle()`; true: with its defaults. Default off. */
   readonly throttle?: ThrottleOptions | boolean;
+  /**
+   * Scores the service and each instance by how attempts go, by `adaptiveScore()`: critical instances get no calls while others can serve. true: with its
+   * defaults; or what `adaptiveScore()` made for this service. Default off.
+   */
+  readonly adaptiveScore?: Omit<AdaptiveScoreOptions, 'service'> | AdaptiveScore | boolean;
   /** Default off. */
   readonly circuitBreaker?: CircuitBreakerOptions | boolean;
   /** How many calls may be open at once. Default off. */
@@ -88,6 +94,8 @@ export interface OutboundPolicies {
 export interface OutboundStackOptions extends OutboundPolicies {
   readonly selector: Selector;
   readonly transport: Transport;
+  /** What `adaptiveScore` comes to: the channel makes it, because its selector needs it too. */
+  readonly score?: AdaptiveScore;
   readonly clock?: Clock;
   readonly random?: () => number;
 }
@@ -185,6 +193,8 @@ export function outboundStack(options: OutboundStackOptions): OutboundStack {
       name: 'observe(attempt)',
       wrapper: telemetry !== false && observeAttempt({ clock, target: targetOfCall, ...only(OBSERVE_ATTEMPT_OPTIONS, telemetry) }),
     },
+    // One endpoint, one attempt; above its timeout, which tells of the endpoint, and below balance, which names it.
+    { name: 'adaptiveScore', wrapper: options.score },
     // One endpoint, one attempt.
     { name: 'attemptWrappers' },
     // Below balance, so that the endpoint hears of timeouts.
@@ -195,7 +205,10 @@ export function outboundStack(options: OutboundStackOptions): OutboundStack {
       wrapper: options.chaos !== undefined && (typeof options.chaos === 'function' ? options.chaos : chaos({ clock, random, ...options.chaos })),
     },
     // Next to the transport: everything above sees errors alone.
-    { name: 'remoteErrors', wrapper: remoteErrors({ mappers: errors, hold: true, clock, ...(options.toOwn !== undefined && { toOwn: options.toOwn }) }) },
+    {
+      name: 'remoteErrors',
+      wrapper: remoteErrors({ mappers: errors, hold: true, clock, ...(options.toOwn !== undefined && { toOwn: options.toOwn }) }),
+    },
   ];
   const stack = new Stack(steps, 'wrappers').addAll(own);
   stack.addAll(attemptWrappers, 'attemptWrappers', 'attemptWrappers');

@@ -5,7 +5,7 @@ import type { ClientOptions } from '../client/service-client.js';
 import type { MetadataHealthOptions } from '../selection/metadata-health.js';
 import { CODES } from '../errors/codes.js';
 import { balancer } from './balancers.js';
-import { bulkhead, circuitBreaker, concurrencyLimit, hedge, rateLimit, replyCache, retry, throttle } from './policy-kinds.js';
+import { adaptiveScore, bulkhead, circuitBreaker, concurrencyLimit, hedge, rateLimit, replyCache, retry, throttle } from './policy-kinds.js';
 import { canary, filter, routing } from './selection-kinds.js';
 import type { ClientConfiguration } from './configuration.js';
 import { either, list, record, shape } from './compound-kinds.js';
@@ -33,6 +33,7 @@ export const client: Kind = shape<ClientMembers>()(
     toOwn: record(oneOf([...CODES, 'pass']), { name: 'a status such as 404, or 4xx or 5xx', fits: (name) => /^(?:[45]\d\d|[45]xx)$/.test(name) }),
     hedge,
     throttle,
+    adaptiveScore,
     headers: record(either({ scalar: text, list: texts }), {
       name: 'a name of a header',
       fits: (name) => name !== '__proto__' && /^[\w!#$%&'*+.^`|~-]+$/.test(name),

@@ -202,5 +202,16 @@ export function byType(kinds: Readonly<Record<string, Kind>>): Kind {
 
 /** The types of `alone` may stand by themselves: `'p2c'` is `{ type: 'p2c' }`. */
 export function typeOrObject(kinds: Readonly<Record<string, Kind>>, alone: readonly string[] = Object.keys(kinds)): Kind {
-  return either({ scalar: oneOf(alone), object: byType(kinds) });
+  const single = oneOf(alone);
+  const scalar: Kind = {
+    ...single,
+    read(value, path, findings) {
+      const name = value instanceof EnvironmentText ? value.text : value;
+      if (typeof name !== 'string' || alone.includes(name) || !Object.hasOwn(kinds, name)) return single.read(value, path, findings);
+      const needed = Object.keys(kinds[name]!.members ?? {}).filter((member) => member !== 'type');
+      findings.add(path, { value, what: 'needs more than its name', expected: `Give { type: ${name}, … } with ${needed.join(', ')}` });
+      return undefined;
+    },
+  };
+  return either({ scalar, object: byType(kinds) });
 }

@@ -39,6 +39,7 @@ import type { ConcurrencyLimitOptions } from '../wrappers/concurrency-limit.js';
 import type { HedgeOptions } from '../wrappers/hedge.js';
 import type { RateLimitOptions } from '../wrappers/rate-limit.js';
 import type { ReplyCacheOptions } from '../wrappers/reply-cache-options.js';
+import type { AdaptiveScoreOptions } from '../health/adaptive-score.js';
 import type { ThrottleOptions } from '../wrappers/throttle.js';
 
 /** What is never in a configuration: it is not JSON, and every part takes it. */
@@ -89,11 +90,16 @@ export interface ServiceConfiguration extends Omit<
   | 'observe'
   | 'registry'
   | 'health'
+  | 'healthServer'
   | 'discovery'
   | 'clients'
   | Surroundings
 > {
   readonly health?: Omit<MonitorOptions, 'checks' | 'format' | 'authorize' | 'alerts' | 'logger' | 'clock'> & {
+    /** A port of its own, as `healthServer` of a service. */
+    readonly port?: number;
+    /** Of that port. */
+    readonly host?: string;
     readonly checks?: readonly HealthCheckConfiguration[];
   };
   /** The form of error replies; a format or a translation that is a function stands in code. */
@@ -238,6 +244,7 @@ export interface ClientConfiguration extends Pick<ClientOptions, 'timeout' | 'at
   readonly replyCache?: boolean | Omit<ReplyCacheOptions, 'identity' | 'key' | 'clock' | 'on'>;
   readonly hedge?: boolean | Omit<HedgeOptions, 'budgets' | 'eligible' | 'when' | 'elsewhere' | 'clock' | 'on'>;
   readonly throttle?: boolean | Omit<ThrottleOptions, 'clock' | 'random' | 'on'>;
+  readonly adaptiveScore?: boolean | Omit<AdaptiveScoreOptions, 'service' | 'clock'>;
   readonly headers?: CallHeaders;
   readonly balancer?: BalancerConfiguration;
   readonly subset?: SubsetOptions;

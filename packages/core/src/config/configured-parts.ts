@@ -9,7 +9,6 @@ import type { SnapshotStore } from '../discovery/snapshot-store.js';
 import { ServiceError } from '../errors/service-error.js';
 import { activeHealth } from '../health/create-active-health.js';
 import type { ActiveHealth } from '../health/active-health.js';
-import type { MonitorOptions } from '../health/monitor-options.js';
 import { hybrid } from '../hybrid/hybrid.js';
 import type { HybridConnections } from '../hybrid/hybrid.js';
 import { layered } from '../registry/layered.js';
@@ -205,10 +204,14 @@ class Parts implements ConfiguredParts {
   }
 }
 
-function healthOf({ health }: ServiceConfiguration, parts: CheckedParts): { health?: MonitorOptions } {
+function healthOf({ health }: ServiceConfiguration, parts: CheckedParts): Pick<ServiceOptions, 'health' | 'healthServer'> {
   if (health === undefined) return {};
-  const { checks, ...options } = health;
-  return { health: { ...options, ...(checks !== undefined && { checks: checks.map((check) => configuredCheck(check, parts)) }) } };
+  const { checks, port, host, ...options } = health;
+  if (port === undefined && host !== undefined) throw new TypeError('service.health.host: it is that of service.health.port, which is not given.');
+  return {
+    ...(port !== undefined && { healthServer: { port, ...(host !== undefined && { host }) } }),
+    health: { ...options, ...(checks !== undefined && { checks: checks.map((check) => configuredCheck(check, parts)) }) },
+  };
 }
 
 function closedError(target: string): ServiceError {

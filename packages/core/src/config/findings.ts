@@ -33,12 +33,19 @@ const SHORTEST_SCRUBBED = 4;
 
 /** Whether what stands under this path must not be shown. */
 export function isSecretPath(path: Path): boolean {
-  return path.some((name, index) => !isServiceName(path, index) && (isSecretWord(name) || SECRET_NAMES.has(name.toLowerCase())));
+  return path.some(
+    (name, index) => !isServiceName(path, index) && !isKeyOfCalls(path, index) && (isSecretWord(name) || SECRET_NAMES.has(name.toLowerCase())),
+  );
 }
 
 /** A service may be called `auth` or `tokens`, and a route `GET /tokens`. */
 function isServiceName(path: Path, index: number): boolean {
   return path[index - 1] === 'services' || path[index - 1] === 'routePolicies' || (index === 1 && path[0] === 'clients');
+}
+
+/** What a hash balancer reads in calls, and a filter in metadata: the name of a place, not what stands there. */
+function isKeyOfCalls(path: Path, index: number): boolean {
+  return path[0] === 'clients' && path[index] === 'key' && (path[index - 1] === 'balancer' || path[index - 1] === 'metadata');
 }
 
 /** Collects what is wrong, and sees to it that no secret is in it. */

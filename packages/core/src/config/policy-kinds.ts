@@ -1,5 +1,7 @@
 import type { OutboundRetryOptions } from '../client/repeatable.js';
 import { CODES } from '../errors/codes.js';
+import type { AdaptiveScoreOptions } from '../health/adaptive-score.js';
+import type { ScoreThresholds } from '../health/adaptive-score-formula.js';
 import type { RoutePolicies } from '../server/route-policies.js';
 import type { Duration } from '../time/duration.js';
 import type { ExponentialOptions, FixedOptions, LinearOptions } from '../wrappers/backoff.js';
@@ -138,6 +140,21 @@ export const hedge: Kind = either({
   object: shape<HedgeOptions>()(
     { delay: duration, initialDelay: duration, percentile: ratio, max: whole(1, 3), ratio },
     { budgets: true, eligible: true, when: true, elsewhere: true, on: true, clock: true },
+  ),
+});
+
+export const adaptiveScore: Kind = either({
+  scalar: flag,
+  object: shape<Omit<AdaptiveScoreOptions, 'service'>>()(
+    {
+      thresholds: shape<ScoreThresholds>()({ successRate: ratio, latency: duration, errorRate: number(0), consecutiveFailures: number(0) }),
+      windowSize: duration,
+      sampleSize: whole(1),
+      gracePeriod: duration,
+      margin: number(0, 10),
+      maxInstances: whole(0),
+    },
+    { clock: true },
   ),
 });
 

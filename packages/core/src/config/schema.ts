@@ -5,6 +5,7 @@ import type { ActiveCheck, RecoveryOptions } from '../health/active-check.js';
 import type { HttpProbeOptions } from '../health/http-probe.js';
 import type { MonitorOptions } from '../health/monitor-options.js';
 import type { TcpProbeOptions } from '../health/tcp-probe.js';
+import type { HealthServerOptions } from '../server/health-server.js';
 import type { HybridServiceOptions } from '../hybrid/hybrid.js';
 import type { ResolveOptions, StaticRegistryOptions } from '../registry/static.js';
 import type { StaticInstance } from '../registry/static-address.js';
@@ -57,9 +58,11 @@ const service: Kind = shape<ServiceOptions>()(
       { format: oneOf(ERROR_FORMATS), language: text, challenge: text, show: list(oneOf(SHOWN), `a list of ${SHOWN.join(', ')}`) },
       { translate: true },
     ),
-    health: shape<MonitorOptions>()(
+    health: shape<MonitorOptions & Partial<HealthServerOptions>>()(
       {
         path: textLike("a path, such as '/health'", /^\/\S*$/),
+        port: whole(0, 65_535),
+        host: text,
         aliases: flag,
         showDetails: oneOf(['never', 'always', 'when-authorized']),
         version: text,
@@ -91,6 +94,8 @@ const service: Kind = shape<ServiceOptions>()(
     observe: true,
     telemetry: true,
     registry: true,
+    healthServer: true,
+    degradation: true,
     discovery: true,
     clients: true,
     logger: true,

@@ -143,7 +143,7 @@ function tryService(service: ServiceConfiguration, hasRegistry: boolean, attempt
     checkInstance({ ...fields, id: service.id ?? 'tried', service: name ?? 'tried', host, port: 1 });
   });
   if (health !== undefined) {
-    const { checks = [], ...options } = health;
+    const { checks = [], port: _port, host: _host, ...options } = health;
     attempt(['service', 'health'], () => monitor(options));
     const names = new Set<string>();
     for (const [index, check] of checks.entries()) {

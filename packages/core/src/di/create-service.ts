@@ -4,7 +4,6 @@ import type { ClientOptions, ServiceClient } from '../client/service-client.js';
 import type { Constructor } from '../decorators/notes.js';
 import type { SnapshotStore } from '../discovery/snapshot-store.js';
 import type { Check } from '../health/check.js';
-import { monitor } from '../health/monitor.js';
 import type { Monitor } from '../health/monitor.js';
 import type { MonitorOptions } from '../health/monitor-options.js';
 import type { Resolve } from '../server/resolve.js';
@@ -41,7 +40,7 @@ export function createService(container: Container, options: Partial<ServiceOpti
   lookAfterParts(container);
   const pieces = Object.assign({}, ...all<Partial<ServiceOptions>>(container, Tokens.Options)) as Partial<ServiceOptions>;
   const clock = one<NonNullable<ServiceOptions['clock']>>('Clock');
-  const health = monitorOf(one<Monitor | MonitorOptions>('Monitor') ?? options.health, each<Check>('Check'), clock);
+  const health = withChecks(one<Monitor | MonitorOptions>('Monitor') ?? options.health, each<Check>('Check'));
   const { controllers, perCall } = controllersOf(container);
 
   const parts: { [K in keyof ServiceOptions]?: ServiceOptions[K] | undefined } = {
@@ -211,10 +210,12 @@ function all<T>(container: Container, token: symbol): readonly T[] {
   });
 }
 
-function monitorOf(given: Monitor | MonitorOptions | undefined, checks: readonly Check[], clock: ServiceOptions['clock']): Monitor {
-  const made = given !== undefined && 'moveTo' in given ? given : monitor({ ...(clock !== undefined && { clock }), ...given });
-  for (const check of checks) made.add(check);
-  return made;
+/** Options stay options: the service makes its monitor of them, with its logger, clock and version. */
+function withChecks(given: Monitor | MonitorOptions = {}, checks: readonly Check[]): Monitor | MonitorOptions {
+  if (checks.length === 0) return given;
+  if (!('moveTo' in given)) return { ...given, checks: [...(given.checks ?? []), ...checks] };
+  for (const check of checks) given.add(check);
+  return given;
 }
 
 /** Controllers are made before their service, which has the clients: they are opened when it is there. */

@@ -8,7 +8,7 @@ import { systemClock } from '../time/clock.js';
 import type { Clock } from '../time/clock.js';
 import { toMs } from '../time/duration.js';
 import type { Duration } from '../time/duration.js';
-import { isForbiddenHost } from './address-filter.js';
+import { isForbiddenHost } from '../options/forbidden-host.js';
 import type { SnapshotStore } from './snapshot-store.js';
 
 export interface DirectoryOptions {

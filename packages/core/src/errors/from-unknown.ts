@@ -74,7 +74,13 @@ function read(thrown: unknown, depth: number): Recognised {
   return { code: 'UNKNOWN', message: text, options: {} };
 }
 
-const BARE: ReadonlySet<unknown> = new Set([Error.prototype, TypeError.prototype, RangeError.prototype, SyntaxError.prototype, ReferenceError.prototype]);
+const BARE: ReadonlySet<unknown> = new Set([
+  Error.prototype,
+  TypeError.prototype,
+  RangeError.prototype,
+  SyntaxError.prototype,
+  ReferenceError.prototype,
+]);
 
 /** An error of the language with nothing of its own but message and stack, as most bugs throw: no row can know it, and asking all of them takes long. */
 function isBare(thrown: object): boolean {

@@ -6,7 +6,7 @@ export class RanOut extends Error {}
 /** Runs functions under a timeout, none again while an earlier run of the same key has not really ended. */
 export class BoundedRuns {
   readonly #clock: Clock;
-  readonly #running = new Set<string>();
+  readonly #running = new Map<string, Promise<void>>();
   readonly #controllers = new Set<AbortController>();
 
   constructor(clock: Clock) {
@@ -17,7 +17,8 @@ export class BoundedRuns {
   run<T>(key: string, timeoutMs: number, work: (signal: AbortSignal) => T | Promise<T>): Promise<T> {
     if (this.#running.has(key)) return Promise.reject(new RanOut(`${key}: an earlier run has not ended`));
     const controller = new AbortController();
-    this.#running.add(key);
+    let over = (): void => {};
+    this.#running.set(key, new Promise((resolve) => (over = resolve)));
     this.#controllers.add(controller);
     return new Promise<T>((resolve, reject) => {
       const timer = this.#clock.schedule(timeoutMs, () => controller.abort(new RanOut(`${key}: no end within ${timeoutMs} ms`)));
@@ -28,8 +29,14 @@ export class BoundedRuns {
           timer.cancel();
           this.#running.delete(key);
           this.#controllers.delete(controller);
+          over();
         });
     });
+  }
+
+  /** Resolves when a run that is under way really ends, however; undefined when there is none. */
+  whenEnded(key: string): Promise<void> | undefined {
+    return this.#running.get(key);
   }
 
   /** Aborts all that run; their promises reject. */

@@ -13,7 +13,7 @@ import { checkSettings } from './active-check.js';
 import type { ActiveCheck, CheckSettings } from './active-check.js';
 import type { ActiveHealth, ActiveHealthEvent, InstanceHealth } from './active-health.js';
 import { gate } from './gate.js';
-import { reasonOf } from './probe.js';
+import { reasonOf } from './reason.js';
 import { ProbedInstance } from './probed-instance.js';
 
 export interface ActiveHealthOptions {

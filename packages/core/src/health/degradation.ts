@@ -47,7 +47,8 @@ const LONGEST_RETRY_MS = 60_000;
  * Every `interval` the sources are asked; the worst answer is what should be. After `enterAfter` such passes the rules degrade, by priority; after
  * `leaveAfter` passes of a milder answer they are taken back: those that partial mode does not have, or, when all is well, all of them in reverse
  * order and then the steps of the rollback plan. A recovery that fails is retried with backoff; failing altogether it leaves the service degraded,
- * alerts, and is begun again after another `leaveAfter` passes. A rule that fails or runs out of time is rolled back and harms no other.
+ * alerts, and is begun again after another `leaveAfter` passes. A rule that fails or runs out of time is rolled back and harms no other;
+ * one that goes on after its time is rolled back again when it ends, and not tried again before.
  * @throws TypeError when an option makes no sense.
  */
 export function degradation(options: DegradationOptions): Degradation {
@@ -67,6 +68,9 @@ export function degradation(options: DegradationOptions): Degradation {
   let started = false;
   let timer: Timer | undefined;
   let pass: Promise<void> | undefined;
+  /** Rules whose `degrade` ran out of time and has not ended yet. */
+  const late = new Set<string>();
+  let repairing: Promise<void> | undefined;
 
   const tell = (event: Omit<DegradationEvent, 'at' | 'mode'>): void => {
     const whole: DegradationEvent = { ...event, mode, at: clock.wallTime() };
@@ -105,7 +109,7 @@ export function degradation(options: DegradationOptions): Degradation {
       sources.map(async (source, index) => {
         try {
           const answer = await runs.run(`source ${index}`, settings.sourceTimeoutMs, source);
-          if (RANK[answer] === undefined) throw new TypeError(`degradation sources[${index}]: ${String(answer)} is none of normal, partial, full.`);
+          if (!Object.hasOwn(RANK, answer)) throw new TypeError(`degradation sources[${index}]: ${String(answer)} is none of normal, partial, full.`);
           answers[index] = answer;
         } catch (error) {
           if (!stopping.signal.aborted) tell({ kind: 'source-failed', error });
@@ -140,6 +144,20 @@ export function degradation(options: DegradationOptions): Degradation {
     }
   };
 
+  /** What a rule has done after it was rolled back is rolled back once more, between two passes. */
+  const repair = async (rule: Rule): Promise<void> => {
+    while ((repairing ?? pass) !== undefined) await (repairing ?? pass);
+    if (stopping.signal.aborted) return;
+    repairing = takeBack(rule)
+      // One that fails is tried again by the next pass.
+      .then((done) => void (done || inForce.add(rule.name)))
+      .finally(() => {
+        late.delete(rule.name);
+        repairing = undefined;
+      });
+    await repairing;
+  };
+
   const isWanted = (rule: Rule): boolean => mode === 'full' || rule.priority >= PARTIAL_PRIORITY;
   const apply = async (): Promise<void> => {
     for (const rule of [...rules].reverse()) {
@@ -148,7 +166,7 @@ export function degradation(options: DegradationOptions): Degradation {
     }
     for (const rule of rules) {
       if (stopping.signal.aborted) return;
-      if (!isWanted(rule) || inForce.has(rule.name)) continue;
+      if (!isWanted(rule) || inForce.has(rule.name) || late.has(rule.name)) continue;
       try {
         if (rule.condition && !(await runs.run(`condition of ${rule.name}`, rule.timeoutMs, rule.condition))) continue;
       } catch (error) {
@@ -162,6 +180,11 @@ export function degradation(options: DegradationOptions): Degradation {
       } catch (error) {
         tell({ kind: 'rule-failed', rule: rule.name, error });
         if (stopping.signal.aborted) return;
+        const end = error instanceof RanOut ? runs.whenEnded(rule.name) : undefined;
+        if (end !== undefined) {
+          late.add(rule.name);
+          void end.then(() => repair(rule));
+        }
         // One that cannot be taken back either may be half in force: the recovery tries again.
         if (!(await takeBack(rule))) inForce.add(rule.name);
       }
@@ -196,6 +219,7 @@ export function degradation(options: DegradationOptions): Degradation {
   };
 
   const onePass = async (): Promise<void> => {
+    await repairing;
     const wanted = await ask();
     if (stopping.signal.aborted) return;
     const target = decided(wanted);
@@ -211,6 +235,8 @@ export function degradation(options: DegradationOptions): Degradation {
         if (!recoveryFailed) alert('raised', `${name} recovery`, `${name}: the recovery has failed, ${mode} mode stays`);
         recoveryFailed = true;
       }
+    } else {
+      for (const rule of rules) if (inForce.has(rule.name) && !stopping.signal.aborted) await takeBack(rule);
     }
   };
 

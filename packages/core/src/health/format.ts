@@ -13,6 +13,10 @@ export function healthBody(format: 'health+json' | HealthFormat, report: HealthR
   if (format === 'health+json') return { type: 'application/health+json', text: healthJson(report, details) };
   const { status, readiness, at } = report;
   const body = format(details ? report : { status, readiness, at, checks: [] }, { details });
+  if (body instanceof Promise) {
+    body.catch(() => {});
+    throw new TypeError('monitor format: it gave a promise. Give text or an object at once.');
+  }
   if (typeof body === 'string') return { type: 'text/plain; charset=utf-8', text: body };
   const text: unknown = JSON.stringify(body);
   if (typeof text !== 'string') throw new TypeError(`monitor format: it gave ${typeof body}, which JSON does not know. Give text or an object.`);

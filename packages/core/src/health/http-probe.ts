@@ -8,7 +8,7 @@ import { shown } from '../options/shown.js';
 import { toMs } from '../time/duration.js';
 import type { Duration } from '../time/duration.js';
 import type { Instance } from '../registry/registry.js';
-import { thrownName } from './probe.js';
+import { thrownName } from './reason.js';
 import type { Probe, ProbeResult } from './probe.js';
 import { checkProbePort, withinLatency } from './tcp-probe.js';
 

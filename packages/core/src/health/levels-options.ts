@@ -82,7 +82,9 @@ export function levelsSettings(options: HealthLevelsOptions): HealthLevelsSettin
   const checks = membersOf(options, deadlineMs);
   const common: Record<string, unknown> = { interval };
   for (const option of Object.keys(OF_CHECK) as (keyof typeof OF_CHECK)[]) if (options[option] !== undefined) common[option] = options[option];
-  runnerSettings({ ...common, name, run: () => true });
+  const { groups } = runnerSettings({ ...common, name, run: () => true });
+  if (groups.has('live') && checks.network.length + checks.dependency.length > 0)
+    throw new TypeError("healthLevels groups: 'live' would have this process restarted because others are down. Give 'ready' or a name of your own.");
   return {
     checks,
     weights: weightsOf(options, rule, checks),

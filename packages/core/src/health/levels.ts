@@ -8,7 +8,7 @@ import { HEALTH_LEVELS, combined, judgedLevel, statusOf } from './levels-judge.j
 import type { HealthLevel, LevelState } from './levels-judge.js';
 import { levelsSettings } from './levels-options.js';
 import type { HealthLevelsOptions, HealthLevelsSettings } from './levels-options.js';
-import { reasonOf } from './probe.js';
+import { reasonOf } from './reason.js';
 
 /** What one level was found to be. */
 export interface HealthLevelReport {

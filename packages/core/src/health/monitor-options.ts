@@ -22,7 +22,7 @@ export interface MonitorOptions {
   readonly format?: 'health+json' | HealthFormat;
   /** Who sees more than the one word. Default `never`; a private address is no authorization, proxies have one. */
   readonly showDetails?: 'never' | 'always' | 'when-authorized';
-  /** Asked for `when-authorized`; a throw is a no. */
+  /** Asked for `when-authorized`; a throw is a no, and so is anything but `true`, such as a promise. */
   readonly authorize?: (request: IncomingMessage) => boolean;
   /** Of the service, shown with details. Default none; a Service gives its own. */
   readonly version?: string;
@@ -30,7 +30,7 @@ export interface MonitorOptions {
   readonly concurrency?: number;
   /** How many answers of each check are remembered for `history`. Default 20; 0 for none. */
   readonly history?: number;
-  /** The `Retry-After` of a 503, rounded up to whole seconds. Default 5 s. */
+  /** The `Retry-After` of a 503, rounded up to whole seconds, at least one. Default 5 s. */
   readonly retryAfter?: Duration;
   /** Hear of a check that fails, and of its recovery. Default none. */
   readonly alerts?: AlertSink | readonly AlertSink[];

@@ -20,7 +20,7 @@ export interface Monitor {
   readonly checks: readonly string[];
   /** Names of the groups of one's own, which have a path each: those that a check is in, but for live, ready and startup. */
   readonly groups: readonly string[];
-  /** Adds a check; the returned function removes it and aborts its run. Throws TypeError when the name is taken. */
+  /** Adds a check; the returned function removes it and aborts its run. Throws TypeError when the name is taken, and what its `onChange` throws; nothing is added then. */
   add(check: Check): () => void;
   /** Adds what is told beside the checks to whoever may see details; asked for each report. The returned function removes it. */
   note(source: () => readonly string[]): () => void;
@@ -138,7 +138,13 @@ export function monitor(options: MonitorOptions = {}): Monitor {
       },
     };
     runners.set(name, entry);
-    forget = check.onChange?.(() => runner.refresh());
+    try {
+      forget = check.onChange?.(() => runner.refresh());
+    } catch (error) {
+      runners.delete(name);
+      runner.end();
+      throw error;
+    }
     return entry.remove;
   };
   for (const check of options.checks ?? []) add(check);
@@ -212,7 +218,9 @@ export function monitor(options: MonitorOptions = {}): Monitor {
     shows(request) {
       if (showDetails !== 'when-authorized') return showDetails === 'always';
       try {
-        return authorize!(request) === true;
+        const said: unknown = authorize!(request);
+        drop(said);
+        return said === true;
       } catch {
         return false;
       }
@@ -224,13 +232,18 @@ export function monitor(options: MonitorOptions = {}): Monitor {
   };
 }
 
+/** Nobody waits for what an async function of the application's gives, and its rejection must not end the process. */
+function drop(given: unknown): void {
+  if (given instanceof Promise) given.catch(() => {});
+}
+
 /** A check's answer must not depend on who hears of it. */
-function tell<T>(listeners: ReadonlySet<(news: T) => void>, news: () => T): void {
+function tell<T>(listeners: ReadonlySet<(news: T) => unknown>, news: () => T): void {
   if (listeners.size === 0) return;
   const what = news();
   for (const listener of [...listeners]) {
     try {
-      listener(what);
+      drop(listener(what));
     } catch {
       // The others hear of it all the same.
     }

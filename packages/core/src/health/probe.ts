@@ -1,4 +1,5 @@
 import type { Instance } from '../registry/registry.js';
+import { reasonOf, thrownName } from './reason.js';
 
 export interface ProbeContext {
   /** Aborts when the probe's time is over or its instance has left: it has to stop then and leave no socket behind. */
@@ -17,10 +18,6 @@ export interface ProbeVerdict {
   readonly reason: string;
 }
 
-const MAX_REASON = 256;
-/** Names and codes such as `TypeError` or `ECONNREFUSED`: nothing that could be a secret or break a log line. */
-const TOKEN = /^[A-Za-z0-9_.:-]{1,64}$/;
-
 /** Runs a probe; never rejects. */
 export async function askProbe(probe: Probe, instance: Instance, context: ProbeContext): Promise<ProbeVerdict> {
   await Promise.resolve(); // whatever it does at once, its caller has returned
@@ -32,24 +29,5 @@ export async function askProbe(probe: Probe, instance: Instance, context: ProbeC
     return { healthy: healthy === true, reason: reasonOf(reason) ?? (healthy === true ? 'ok' : 'unhealthy') };
   } catch (error) {
     return { healthy: false, reason: thrownName(error) };
-  }
-}
-
-/** A text that can stand in a log line; undefined for what is none. */
-export function reasonOf(reason: unknown): string | undefined {
-  return typeof reason === 'string' && reason !== ''
-    ? reason.slice(0, MAX_REASON).replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g, ' ')
-    : undefined;
-}
-
-/** The code, else the name, of what was thrown, never its message. Never throws, whatever the thrown thing does when read. */
-export function thrownName(thrown: unknown): string {
-  try {
-    if (typeof thrown !== 'object' || thrown === null) return typeof thrown;
-    const { code, name } = thrown as { code?: unknown; name?: unknown };
-    if (typeof code === 'string' && TOKEN.test(code)) return code;
-    return typeof name === 'string' && TOKEN.test(name) ? name : 'Error';
-  } catch {
-    return 'Error';
   }
 }

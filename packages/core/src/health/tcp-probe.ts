@@ -4,7 +4,7 @@ import { checkOptions, namesOf } from '../options/check.js';
 import { shown } from '../options/shown.js';
 import { toMs } from '../time/duration.js';
 import type { Duration } from '../time/duration.js';
-import { thrownName } from './probe.js';
+import { thrownName } from './reason.js';
 import type { Probe, ProbeResult } from './probe.js';
 
 export interface TcpProbeOptions {

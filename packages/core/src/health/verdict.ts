@@ -1,5 +1,5 @@
 import type { CheckReport, HealthStatus } from './check.js';
-import { reasonOf, thrownName } from './probe.js';
+import { reasonOf, thrownName } from './reason.js';
 
 /** What one run of a check said. */
 export type CheckVerdict = Pick<CheckReport, 'status' | 'output' | 'error'>;
@@ -19,10 +19,19 @@ const WORDS: ReadonlyMap<string, HealthStatus> = new Map<string, HealthStatus>([
 /** Runs a check; never rejects. */
 export async function askCheck(run: () => unknown): Promise<CheckVerdict> {
   try {
-    return verdictOf(await run());
+    const result = await run();
+    letGo(result);
+    return verdictOf(result);
   } catch (error) {
     return { status: 'fail', output: thrownName(error), error };
   }
+}
+
+/** The reply of a `fetch` whose body nobody reads would keep its connection. */
+function letGo(result: unknown): void {
+  if (typeof result !== 'object' || result === null) return;
+  const { body } = result as { readonly body?: { cancel?(): unknown } | null };
+  if (typeof body?.cancel === 'function') void Promise.resolve(body.cancel()).catch(() => {});
 }
 
 function verdictOf(result: unknown): CheckVerdict {

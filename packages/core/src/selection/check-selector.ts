@@ -1,4 +1,5 @@
 import type { Ejector } from '../balancing/ejector.js';
+import type { Fleet, Load } from '../balancing/load.js';
 import { checkFunction, checkList, checkMethods, checkOptions, checkSurroundings, namesOf } from '../options/check.js';
 import { shown } from '../options/shown.js';
 import type { SelectorOptions } from './service-selector.js';
@@ -38,8 +39,10 @@ export function checkSelectorOptions(options: SelectorOptions): void {
   checkMethods(directory, ['lookup', 'subscribe'], 'createSelector directory', 'Give what createDirectory() made');
   if (ejector !== false && typeof (ejector as Partial<Ejector> | null)?.windowMs !== 'number')
     throw new TypeError(`createSelector ejector: ${shown(ejector)} is none. Give what ejector({ … }) made, or false.`);
-  for (const [option, value] of Object.entries({ balancer, fallback }))
+  for (const [option, value] of Object.entries({ balancer, fallback })) {
     checkMethods(value, ['pick'], `createSelector ${option}`, 'Give a balancer such as p2c(); a factory has to be called');
+    checkMethods(value?.load, ['fleet'], `createSelector ${option}.load`, 'Give a Load such as relativeLatency(), or leave it out');
+  }
   checkEach(filters, ['keep'], 'filters', 'Give objects { key?(call), keep(instance, key) }');
   checkEach(listOf(options.routing), ['route'], 'routing', 'Give what routing() or canary() made, or an object { name, route(call, states) }');
   checkEach(listOf(options.health), ['healthOf', 'onChange'], 'health', 'Give an object { healthOf(instance), onChange(listener) }');
@@ -49,6 +52,19 @@ export function checkSelectorOptions(options: SelectorOptions): void {
 
 function checkEach(values: readonly (object | undefined)[], methods: readonly string[], option: string, remedy: string): void {
   for (const value of values) checkMethods(value ?? null, methods, `createSelector ${option}`, remedy);
+}
+
+/** The fleet of a load, of which one meter is made to see whether it is one: in a list's listener or a reply's it would fail behind everybody's back. @throws TypeError */
+export function checkedFleet(load: Load): Fleet {
+  const fleet = load.fleet();
+  checkMethods(fleet ?? null, ['meter'], `load ${shown(load.name)} fleet()`, 'Return a Fleet { meter() }');
+  checkMethods(
+    fleet.meter() ?? null,
+    ['cost', 'observe'],
+    `load ${shown(load.name)} meter()`,
+    'Return a Meter { cost(endpoint, now), observe(latencyMs, ending, now) }',
+  );
+  return fleet;
 }
 
 /** One, many or none, as a list. */

@@ -2,7 +2,7 @@ import type { Call } from '../call/call.js';
 import type { Balancer } from '../balancing/balancer.js';
 import { Ejection } from '../balancing/ejection.js';
 import { ejector as defaultEjector, noEjector } from '../balancing/ejector.js';
-import type { Endpoint } from '../balancing/endpoint.js';
+import { Endpoint } from '../balancing/endpoint.js';
 import { p2c } from '../balancing/p2c.js';
 import { relativeLatency } from '../balancing/relative-latency.js';
 import { roundRobin } from '../balancing/round-robin.js';
@@ -11,10 +11,12 @@ import type { HealthSource } from '../registry/health-source.js';
 import type { Instance } from '../registry/registry.js';
 import { silentLogger } from '../logging/logger.js';
 import type { Logger } from '../logging/logger.js';
+import { shown } from '../options/shown.js';
 import { systemClock } from '../time/clock.js';
 import type { Clock } from '../time/clock.js';
-import { checkSelectorOptions, listOf } from './check-selector.js';
+import { checkSelectorOptions, checkedFleet, listOf } from './check-selector.js';
 import type { EndpointView } from './endpoint-view.js';
+import type { Level } from './level.js';
 import { EndpointLease } from './lease.js';
 import { noEndpoint, selectorClosed } from './no-endpoint.js';
 import { PriorityWatch } from './priority-watch.js';
@@ -56,6 +58,8 @@ class DirectorySelector implements ServiceSelector, TargetStates {
   readonly #routers: readonly Router[] | undefined;
   readonly #health: readonly HealthSource[];
   readonly #priorities: PriorityWatch | undefined;
+  /** The balancers whose failure to pick was told. */
+  readonly #told = new Set<Balancer>();
   #now = 0;
   #picked = 0;
   #pickedInstead = 0;
@@ -84,7 +88,7 @@ class DirectorySelector implements ServiceSelector, TargetStates {
     this.#logger = logger;
     this.#ejection = new Ejection(ejector === false ? noEjector : ejector, random, (endpoint) => this.#changed(endpoint));
     this.#roster = new Roster({
-      fleet: (balancer.load ?? fallback.load ?? relativeLatency()).fleet(),
+      fleet: checkedFleet(balancer.load ?? fallback.load ?? relativeLatency()),
       ejection: this.#ejection,
       filters,
       zone,
@@ -204,14 +208,40 @@ class DirectorySelector implements ServiceSelector, TargetStates {
     const level = view.level(this.#random);
     if (level === undefined) return undefined;
     level.now = this.#now;
-    const picked = this.#balancer.pick(level, call);
+    const picked = this.#ask(this.#balancer, level, call);
     if (picked !== undefined) {
       this.#picked++;
       return picked;
     }
-    const instead = this.#fallback.pick(level, call);
+    const instead = this.#ask(this.#fallback, level, call);
     if (instead !== undefined) this.#pickedInstead++;
     return instead;
+  }
+
+  /** A balancer may be anybody's: one that throws, or gives what is no endpoint here any more, has declined. Each is told of once. */
+  #ask(balancer: Balancer, level: Level, call: Call): Endpoint | undefined {
+    let picked: unknown;
+    try {
+      picked = balancer.pick(level, call);
+      if (picked instanceof Endpoint && !picked.health.gone) return picked;
+    } catch (error) {
+      this.#distrust(balancer, error);
+      return undefined;
+    }
+    if (picked === undefined || picked === null) return undefined;
+    // Of an asynchronous one that fails later, nobody would hear.
+    if (picked instanceof Promise) picked.catch(() => {});
+    this.#distrust(
+      balancer,
+      new TypeError(`pick() gave ${shown(picked)}. Give an endpoint of the view, at once and not as a promise, or undefined.`),
+    );
+    return undefined;
+  }
+
+  #distrust(balancer: Balancer, error: unknown): void {
+    if (this.#told.has(balancer)) return;
+    this.#told.add(balancer);
+    this.#logger.error({ service: this.service, balancer: balancer.name, error }, 'A balancer failed to pick; it counts as declining');
   }
 
   #pickUntried(view: EndpointView, call: Call, tried: readonly Endpoint[]): Endpoint | undefined {

@@ -77,7 +77,7 @@ async function answer(monitor: Monitor, ask: () => Promise<HealthReport>, req: I
   } catch {
     // What it was is nobody's business outside.
   }
-  if (status === 503 && !res.headersSent) res.setHeader('Retry-After', Math.ceil(monitor.retryAfterMs / 1_000));
+  if (status === 503 && !res.headersSent) res.setHeader('Retry-After', Math.max(1, Math.ceil(monitor.retryAfterMs / 1_000)));
   write(req, res, status, type, text);
 }
 

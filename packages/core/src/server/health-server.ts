@@ -4,6 +4,7 @@ import type { Monitor } from '../health/monitor.js';
 import { checkOptions } from '../options/check.js';
 import { shown } from '../options/shown.js';
 import { healthHandler } from './health-routes.js';
+import type { HealthHandler } from './health-routes.js';
 import type { Address } from './http-adapter.js';
 
 export interface HealthServerOptions {
@@ -27,10 +28,20 @@ export interface HealthServer extends AsyncDisposable {
  */
 export async function healthServer(monitor: Monitor, options: HealthServerOptions): Promise<HealthServer> {
   checkOptions('healthServer', options, ['port', 'host']);
-  const { port, host } = options;
+  checkHealthServer(options, 'healthServer');
+  return serveHealth(healthHandler(monitor), options);
+}
+
+/** @throws TypeError for what is no port or no address. */
+export function checkHealthServer({ port, host }: HealthServerOptions, option: string): void {
+  if (host !== undefined && (typeof host !== 'string' || host === ''))
+    throw new TypeError(`${option} host: ${shown(host)} is no address. Give one of this machine, such as '127.0.0.1', or leave it out for all.`);
   if (!Number.isInteger(port) || port < 0 || port > 65_535)
-    throw new TypeError(`healthServer port: ${shown(port)} does not fit. Give an integer from 1 to 65535, or 0 for any that is free.`);
-  const answers = healthHandler(monitor);
+    throw new TypeError(`${option} port: ${shown(port)} does not fit. Give an integer from 1 to 65535, or 0 for any that is free.`);
+}
+
+/** As `healthServer`, with the answers of a handler. Rejects as `server.listen` does. */
+export async function serveHealth(answers: HealthHandler, { port, host }: HealthServerOptions): Promise<HealthServer> {
   const server = createServer({ headersTimeout: 5_000, requestTimeout: 5_000, connectionsCheckingInterval: 1_000 }, (req, res) => {
     if (!answers(req, res)) res.writeHead(404, { 'content-length': 0, 'x-content-type-options': 'nosniff' }).end();
   });

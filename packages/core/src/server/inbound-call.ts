@@ -35,7 +35,7 @@ export function inboundCall(exchange: Exchange, operation: Operation, params: Pa
   values.set(EXCHANGE, exchange);
   const given = headers['x-request-id'];
   // A route inside of an adopted app, whose request has a call already, keeps the id that the app's own code knows.
-  const id = typeof given === 'string' && SAFE_ID.test(given) ? given : (callOf(res)?.values.get(REQUEST_ID) ?? newId());
+  const id = typeof given === 'string' && SAFE_ID.test(given) && !given.includes('../') ? given : (callOf(res)?.values.get(REQUEST_ID) ?? newId());
   values.set(REQUEST_ID, id);
   if (!res.headersSent) res.setHeader('x-request-id', id);
   const call = new Call({ side: 'server', operation, params, query, headers, values, deadline: deadlineOf(headers, clock) });

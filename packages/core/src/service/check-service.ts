@@ -2,6 +2,8 @@ import { checkMappers } from '../errors/error-mapper.js';
 import { checkErrorReplies } from '../errors/error-replies.js';
 import { checkFlag, checkFunction, checkList, checkMethods, checkOptions, checkRecord, checkSurroundings, namesOf } from '../options/check.js';
 import { shown } from '../options/shown.js';
+import { checkHealthServer } from '../server/health-server.js';
+import type { HealthServerOptions } from '../server/health-server.js';
 import { checkPort } from '../server/listen-options.js';
 import type { ListenOptions, ServerLimits } from '../server/http-adapter.js';
 import type { Route } from '../server/route.js';
@@ -11,6 +13,7 @@ import type { ServiceOptions } from './service.js';
 
 const ADVERTISE = namesOf<AdvertiseOptions>({ host: true, port: true });
 const LISTEN = namesOf<ListenOptions>({ host: true, port: true, server: true });
+const HEALTH_SERVER = namesOf<HealthServerOptions>({ port: true, host: true });
 const LIMITS = namesOf<ServerLimits>({
   keepAliveTimeout: true,
   headersTimeout: true,
@@ -21,7 +24,7 @@ const LIMITS = namesOf<ServerLimits>({
 
 /** What can be known to be wrong before anything is made of it. @throws TypeError naming the option. */
 export function checkServiceOptions(options: ServiceOptions): void {
-  const { name, adapter, registry, routes, wrappers, limits, errors, advertise, listen, clients, health } = options;
+  const { name, adapter, registry, routes, wrappers, limits, errors, advertise, listen, clients, health, healthServer } = options;
   if (typeof name !== 'string' || name === '')
     throw new TypeError(`createService name: ${shown(name)} is no name. Give what other services call it, such as 'orders'.`);
   if (typeof adapter === 'function')
@@ -57,11 +60,18 @@ export function checkServiceOptions(options: ServiceOptions): void {
     throw new TypeError(
       `createService listen.host: ${shown(listen.host)} is no address. Give one of this machine, such as '127.0.0.1', or leave it out for all.`,
     );
+  if (healthServer !== undefined) {
+    checkOptions('createService healthServer', healthServer, HEALTH_SERVER);
+    checkHealthServer(healthServer, 'createService healthServer');
+    if (healthServer.port !== 0 && healthServer.port === listen?.port && healthServer.host === listen.host)
+      throw new TypeError(`createService healthServer port: ${healthServer.port} is that of listen, which answers health already. Give another one.`);
+  }
   if (listen?.server !== undefined) checkOptions('createService listen.server', listen.server, LIMITS);
   if (clients !== undefined && (typeof clients !== 'object' || clients === null))
     throw new TypeError(`createService clients: ${shown(clients)} is no options object. Give what clients start from, such as { timeout: '2s' }.`);
   if (health !== undefined && (typeof health !== 'object' || health === null))
     throw new TypeError(`createService health: ${shown(health)} is neither a monitor nor its options. Give monitor(…), or { checks: […] }.`);
+  checkMethods(options.degradation, ['start', 'stop', 'evaluate'], 'createService degradation', 'Give what degradation({ sources, rules }) made');
   checkFunction(options.resolve, 'createService resolve');
   checkFlag(options.signals, 'createService signals');
   checkFlag(options.failFast, 'createService failFast');
@@ -72,8 +82,12 @@ export function checkServiceOptions(options: ServiceOptions): void {
 export function checkHealthPaths(routes: readonly Route[], { path: base, aliases }: { readonly path: string; readonly aliases: boolean }): void {
   const taken = ['', '/live', '/ready', '/startup'].map((end) => `${base}${end}`.toLowerCase());
   if (aliases) taken.push('/livez', '/readyz');
+  const groups = `${base}/groups/`.toLowerCase();
   for (const { method, path } of routes) {
-    if (!taken.includes(path.replace(/\/$/, '').toLowerCase())) continue;
+    const plain = path.replace(/\/$/, '').toLowerCase();
+    // A group may be added when the service runs, so all of their paths are taken.
+    const isGroup = plain.startsWith(groups) && !plain.slice(groups.length).includes('/');
+    if (!isGroup && !taken.includes(plain)) continue;
     throw new TypeError(
       `createService routes: ${method} ${path} would never be reached, health requests are answered before. Give the route another path, or health one of its own, such as health: { path: '/-/health' }.`,
     );

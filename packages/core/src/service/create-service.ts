@@ -12,6 +12,8 @@ import { originOf } from '../registry/registry.js';
 import type { Instance } from '../registry/registry.js';
 import { controllerParts } from '../server/controller-routes.js';
 import { healthHandler } from '../server/health-routes.js';
+import { serveHealth } from '../server/health-server.js';
+import type { HealthServer } from '../server/health-server.js';
 import type { Address } from '../server/http-adapter.js';
 import { createMountable } from '../server/mountable.js';
 import { withRoutePolicies } from '../server/route-policies.js';
@@ -60,6 +62,8 @@ const OPTIONS: Readonly<Record<keyof ServiceOptions, true>> = {
   zone: true,
   weight: true,
   health: true,
+  degradation: true,
+  healthServer: true,
   listen: true,
   clients: true,
   discovery: true,
@@ -117,12 +121,13 @@ export function createService(options: ServiceOptions): Service {
   checkHealthPaths(routes, monitor);
   monitor.moveTo('starting');
   let probed = false;
+  const health = healthHandler(monitor, (question) => {
+    if (question === 'ready' || question === 'all') probed = true;
+  });
   const mountable = createMountable({
     name,
     routes,
-    health: healthHandler(monitor, (question) => {
-      if (question === 'ready' || question === 'all') probed = true;
-    }),
+    health,
     clock,
     random,
     logger,
@@ -156,7 +161,22 @@ export function createService(options: ServiceOptions): Service {
       forgetCheck = monitor.add(discoveryCheck(check, directory));
     },
   });
-  const clients = new ServiceClients({ discovery, defaults, clock, random, logger });
+  const forgetChecks: (() => void)[] = [];
+  const clients = new ServiceClients({
+    discovery,
+    defaults,
+    clock,
+    random,
+    logger,
+    onScore(score) {
+      const check = score.check();
+      if (monitor.checks.includes(check.name)) return;
+      localChecks.add(check.name);
+      forgetChecks.push(monitor.add(check));
+    },
+  });
+  const { degradation } = options;
+  if (degradation !== undefined) forgetChecks.push(monitor.add(degradation.check));
   const policyMetrics = options.observe === false ? undefined : observedPolicies(mountable.inForce, { service: name });
   const faults = (): readonly FaultReport[] => [...faultReports(mountable.inForce), ...clients.faults()];
   const forgetNote = monitor.note(() =>
@@ -179,6 +199,7 @@ export function createService(options: ServiceOptions): Service {
   }
   const attached: Server[] = [];
   let id = options.id;
+  let probes: HealthServer | undefined;
 
   const life = new LifeCycle(
     {
@@ -190,7 +211,18 @@ export function createService(options: ServiceOptions): Service {
       probed: () => probed,
       localChecks,
       warmUp: () => discovery.warmUp(),
-      mount: () => adapter.mount(mountable),
+      async openProbes() {
+        if (options.healthServer === undefined) return undefined;
+        const opened = (probes = await serveHealth(health, options.healthServer));
+        return () => {
+          probes = undefined;
+          return opened.close();
+        };
+      },
+      mount() {
+        degradation?.start();
+        adapter.mount(mountable);
+      },
       async listen(signal) {
         const address =
           attached.length > 0
@@ -211,8 +243,8 @@ export function createService(options: ServiceOptions): Service {
           );
         }
         const instance = instanceOf(id!, at);
-        const health = { url: `${originOf(instance)}${monitor.path}/ready` };
-        return announce(registry, instance, { clock, random, logger, retry: options.failFast !== true, health });
+        const url = `${originOf(instance)}${monitor.path}/ready`;
+        return announce(registry, instance, { clock, random, logger, retry: options.failFast !== true, health: { url } });
       },
       startDraining: () => adapter.startDraining(),
       close: (signal) => adapter.close(signal),
@@ -222,6 +254,8 @@ export function createService(options: ServiceOptions): Service {
         // The monitor may be the app's, and outlive us.
         forgetNote();
         forgetCheck?.();
+        for (const forget of forgetChecks.splice(0)) forget();
+        await degradation?.stop();
         await clients.close();
       },
     },
@@ -275,7 +309,7 @@ export function createService(options: ServiceOptions): Service {
         ...(registry?.version !== undefined && { [registry.name]: registry.version }),
       },
       registry: registry === undefined ? undefined : { kind: registry.name, registered: life.registered },
-      health: { path: monitor.path, readiness: monitor.readiness, checks: monitor.checks },
+      health: { path: monitor.path, readiness: monitor.readiness, checks: monitor.checks, ...(probes !== undefined && { address: probes.address }) },
       stack: mountable.stack,
       routes: mountable.routes.routes.map((route) => ({
         method: route.method,
@@ -285,6 +319,7 @@ export function createService(options: ServiceOptions): Service {
       })),
       clients: clients.describe(),
       faults: faults(),
+      degradation: degradation && { name: degradation.check.name, mode: degradation.mode, active: degradation.active },
       discovery: discovery.describe(),
     }),
     [Symbol.asyncDispose]: () => life.stop('disposed'),

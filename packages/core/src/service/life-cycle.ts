@@ -30,6 +30,8 @@ export interface LifeCycleParts {
   readonly clock: Clock;
   readonly random: () => number;
   readonly logger: Logger;
+  /** Opens the health routes on a port of their own; what it gives closes them. undefined when they have none. */
+  openProbes?(): Promise<(() => Promise<void>) | undefined>;
   /** Puts the service into the framework. */
   mount(): void;
   /** Resolves when connections are accepted. Gives up when the signal aborts. */
@@ -104,6 +106,7 @@ export class LifeCycle {
   #isWarned = false;
   #forgetSignals: (() => void) | undefined;
   #stopReporting: (() => void) | undefined;
+  #closeProbes: (() => Promise<void>) | undefined;
 
   /** @throws TypeError for a bad duration, RangeError when the parts of the stop do not fit into shutdownTimeout, or preStop not into gracePeriod. */
   constructor(parts: LifeCycleParts, options: LifeCycleOptions = {}) {
@@ -253,6 +256,8 @@ export class LifeCycle {
       };
       this.#forgetSignals = stopOnSignals(stop, this.#shutdownMs, this.#parts.signals);
     }
+    this.#closeProbes = await this.#parts.openProbes?.();
+    this.#over.signal.throwIfAborted();
     const warm = this.#parts.warmUp?.();
     const failing = failed(await this.#unlessStopped(monitor.ask('ready', 'startup')));
     if (failing.length > 0 && this.#failFast) throw this.#unhealthy(failing);
@@ -378,6 +383,8 @@ export class LifeCycle {
     await step('release', RELEASE_MS, () => this.#parts.release());
     await this.#onStop.run(step);
     await this.#flush(left(FLUSH_MS));
+    const closeProbes = this.#closeProbes;
+    if (closeProbes !== undefined) await step('close healthServer', CUT_MS, closeProbes);
     this.#address = undefined;
     this.#state = 'stopped';
     this.#phases.enter('stopped');

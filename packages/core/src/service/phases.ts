@@ -43,18 +43,20 @@ export class Phases {
     this.#logger = logger;
   }
 
-  /** Tells everybody, in turn. A listener that throws is logged, and stops neither the others nor the service. */
+  /** Tells everybody, in turn. A listener that throws or rejects is logged, and stops neither the others nor the service. */
   enter(phase: ServicePhase): void {
     const now = this.#clock.now();
     const from = this.#current;
     const event: PhaseEvent = { phase, at: this.#clock.wallTime(), from, lastedMs: from === undefined ? 0 : now - this.#since };
     this.#current = phase;
     this.#since = now;
+    const failed = (error: unknown): void => this.#logger.warn({ error, phase }, 'A listener for the phases of the service failed');
     for (const listener of [...this.#listeners]) {
       try {
-        listener(event);
+        const given: unknown = listener(event);
+        if (given instanceof Promise) given.catch(failed);
       } catch (error) {
-        this.#logger.warn({ error, phase }, 'A listener for the phases of the service failed');
+        failed(error);
       }
     }
   }

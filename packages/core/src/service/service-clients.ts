@@ -3,6 +3,7 @@ import type { ClientOptions, ServiceClient } from '../client/service-client.js';
 import { httpTransport } from '../client/http-transport.js';
 import type { Transport } from '../client/transport.js';
 import { ServiceError } from '../errors/service-error.js';
+import type { AdaptiveScore } from '../health/adaptive-score.js';
 import type { Logger } from '../logging/logger.js';
 import { checkRecord } from '../options/check.js';
 import type { Clock } from '../time/clock.js';
@@ -21,6 +22,8 @@ export interface ServiceClientsOptions {
   readonly clock: Clock;
   readonly random: () => number;
   readonly logger: Logger;
+  /** Hears of every score that a client makes of the service that it calls. */
+  readonly onScore: (score: AdaptiveScore) => void;
 }
 
 interface Made {
@@ -75,6 +78,8 @@ export class ServiceClients {
     const directory = options?.directory ?? (options?.registry === undefined && !isAddress ? discovery.directory : undefined);
     const made = client(target, { ...given, transport, ...(directory !== undefined && { directory }) });
     this.#made.set(target, { client: made, options });
+    // One that was handed in has an owner who decides what it is a check of.
+    if (made.score !== undefined && typeof given.adaptiveScore !== 'function') this.#options.onScore(made.score);
     return made;
   }
 

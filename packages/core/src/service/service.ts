@@ -4,10 +4,13 @@ import type { ClientOptions, ServiceClient } from '../client/service-client.js';
 import type { DirectoryStats } from '../discovery/directory-stats.js';
 import type { ErrorMapper } from '../errors/error-mapper.js';
 import type { ErrorReplyOptions } from '../errors/error-replies.js';
+import type { Degradation } from '../health/degradation.js';
+import type { DegradationMode } from '../health/degradation-options.js';
 import type { Monitor } from '../health/monitor.js';
 import type { MonitorOptions } from '../health/monitor-options.js';
 import type { Logger } from '../logging/logger.js';
 import type { Registry } from '../registry/registry.js';
+import type { HealthServerOptions } from '../server/health-server.js';
 import type { Resolve } from '../server/resolve.js';
 import type { Address, HttpAdapter, ListenOptions, Mountable } from '../server/http-adapter.js';
 import type { Route } from '../server/route.js';
@@ -84,6 +87,13 @@ export interface ServiceOptions extends LifeCycleOptions {
   readonly weight?: number;
   /** Checks, or a monitor of the application's. Default: a monitor without checks. */
   readonly health?: Monitor | MonitorOptions;
+  /**
+   * Answers health on a port of its own too: open before the checks run and until the service has stopped, while its own port is closed. Readiness
+   * that is asked there counts as asked when `drainDelay` is chosen. Default: on the service's own port alone.
+   */
+  readonly healthServer?: HealthServerOptions;
+  /** What `degradation()` made. It starts and stops with the service, and its check is added to the monitor. Default none. */
+  readonly degradation?: Degradation;
   /** Default: any free port of all addresses. */
   readonly listen?: ListenOptions;
   /** Of the directory that its clients share: a store for when the registry is away, what to know by the start. Default none of both. */
@@ -115,13 +125,16 @@ export interface ServiceDescription {
   /** Of `@ferrule/core`, of Node, and of adapter and registry, as far as they tell theirs. */
   readonly versions: Readonly<Record<string, string>>;
   readonly registry: { readonly kind: string; readonly registered: boolean } | undefined;
-  readonly health: { readonly path: string; readonly readiness: string; readonly checks: readonly string[] };
+  /** The address is that of `healthServer`, while it listens. */
+  readonly health: { readonly path: string; readonly readiness: string; readonly checks: readonly string[]; readonly address?: Address };
   /** The wrappers around every route, outermost first. */
   readonly stack: readonly string[];
   readonly routes: readonly RouteDescription[];
   readonly clients: readonly { readonly service: string; readonly stack: readonly string[] }[];
   /** Where faults are injected on purpose (`chaos`): around its routes, and in its clients (`chaos of client orders`). */
   readonly faults: readonly FaultReport[];
+  /** What is given up now: mode and rules in force; undefined without the option. */
+  readonly degradation: { readonly name: string; readonly mode: DegradationMode; readonly active: readonly string[] } | undefined;
   /** What its clients know of other services; undefined before one of them was made. */
   readonly discovery: DirectoryStats | undefined;
 }
@@ -159,7 +172,7 @@ export interface Service extends AsyncDisposable {
   describe(): ServiceDescription;
   /**
    * Calls `listener` at the beginning of each phase of its life (see `ServicePhase`), with when that was; the returned function takes it back. What it
-   * throws is logged. Nobody waits for it: what has to be done before the stop goes on is a hook.
+   * throws, or rejects with, is logged. Nobody waits for it: what has to be done before the stop goes on is a hook.
    * @throws TypeError when it is no function.
    */
   onPhase(listener: PhaseListener): () => void;

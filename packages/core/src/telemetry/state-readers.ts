@@ -56,7 +56,8 @@ export function healthState(monitor: ReadableChecks): StateSource {
   return {
     of: monitor,
     *read() {
-      for (const { name, status } of monitor.latest()) yield measurement('ferrule.health.status', STATUSES.indexOf(status), { 'ferrule.check': name });
+      for (const { name, status } of monitor.latest())
+        yield measurement('ferrule.health.status', STATUSES.indexOf(status), { 'ferrule.check': name });
     },
   };
 }

@@ -36,6 +36,8 @@ export interface PermitRules {
  */
 export class Permits {
   active = 0;
+  /** Calls that were let through, at once or after a wait. */
+  admitted = 0;
   /** Calls refused for want of a permit, those whose wait was too long included. */
   rejected = 0;
   /** Calls whose deadline had passed when their turn came. */
@@ -77,6 +79,7 @@ export class Permits {
   run<C extends Attempt, R>(call: C, next: (call: C) => Promise<R>): Promise<R> {
     if (this.active < this.#limit) {
       this.active++;
+      this.admitted++;
       call.onEnd(this.#release);
       return next(call);
     }
@@ -91,6 +94,7 @@ export class Permits {
       this.#release(); // it was handed over in this very turn
       throw call.reason;
     }
+    this.admitted++;
     call.onEnd(this.#release);
     return next(call);
   }

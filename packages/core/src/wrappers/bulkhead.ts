@@ -28,6 +28,8 @@ export interface BulkheadStats {
   /** Calls waiting for one now. */
   readonly queued: number;
   readonly limit: number;
+  /** Calls that were let through, at once or after a wait. */
+  readonly admitted: number;
   /** Calls refused because all permits and places were taken, or because they waited too long. */
   readonly rejected: number;
   /** Calls whose deadline had passed when their turn came. */
@@ -87,6 +89,7 @@ export function bulkhead(limit: number | BulkheadOptions): Bulkhead {
         active: permits.active,
         queued: permits.queued,
         limit: count,
+        admitted: permits.admitted,
         rejected: permits.rejected,
         expired: permits.expired,
       }),

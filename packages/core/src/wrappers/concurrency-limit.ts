@@ -60,6 +60,8 @@ export interface ConcurrencyLimitStats {
   readonly queued: number;
   /** In whole calls. */
   readonly limit: number;
+  /** Calls that were let through, at once or after a wait. */
+  readonly admitted: number;
   readonly rejected: number;
   readonly expired: number;
   readonly longMs: number;
@@ -165,6 +167,7 @@ export function concurrencyLimit(options: ConcurrencyLimitOptions = {}): Concurr
       active: permits.active,
       queued: permits.queued,
       limit: permits.limit,
+      admitted: permits.admitted,
       rejected: permits.rejected,
       expired: permits.expired,
       longMs: algorithm.longMs,

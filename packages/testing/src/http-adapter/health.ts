@@ -114,6 +114,46 @@ export const healthCases: readonly HttpAdapterCase[] = [
     const { database } = shown['checks'] as Record<string, readonly { status: string; observedUnit: string }[]>;
     assert.deepEqual([shown['version'], database?.[0]?.status, database?.[0]?.observedUnit], ['1.2.3', 'pass', 'ms']);
   }),
+  stageCase("the form does not depend on Accept: Consul's own would choose HTML", async (stage) => {
+    const service = await stage.start({ routes: [] });
+    for (const accept of ['text/plain, text/*, */*', 'text/html', 'image/png']) {
+      const reply = await stage.ask(service, 'GET', '/health/ready', { accept });
+      assert.deepEqual([reply.status, reply.text], [200, '{"status":"pass"}'], accept);
+      assert.match(reply.header('content-type')!, /^application\/health\+json/);
+    }
+  }),
+  stageCase('HEAD of what fails has status and Retry-After of GET, and no body', async (stage) => {
+    const service = await stage.start({ routes: [] });
+    service.monitor.add({ name: 'database', run: () => false });
+    const connection = await stage.connect(service);
+    connection.send(requestBytes('HEAD', '/health/ready'));
+    const bare = await connection.reply('HEAD');
+    assert.deepEqual([bare.status, bare.header('content-length'), bare.header('cache-control')], [503, '17', 'no-store']);
+    assert.match(bare.header('retry-after') ?? '', /^[1-9]\d*$/);
+  }),
+  stageCase('startup is 503 until the service was once ready, and stays 200 after that; live is 200 all the time', async (stage) => {
+    const service = await stage.start({ routes: [] });
+    const said = async (): Promise<readonly number[]> =>
+      Promise.all(['startup', 'ready', 'live'].map(async (name) => (await stage.ask(service, 'GET', `/health/${name}`)).status));
+    service.monitor.moveTo('starting');
+    assert.deepEqual(await said(), [503, 503, 200]);
+    service.monitor.moveTo('ready');
+    assert.deepEqual(await said(), [200, 200, 200]);
+    service.monitor.add({ name: 'database', run: () => false });
+    assert.deepEqual(await said(), [200, 503, 200]);
+  }),
+  stageCase('a format that throws is 500 and says nothing of why', async (stage) => {
+    const service = await stage.start({
+      routes: [],
+      health: {
+        format: () => {
+          throw new Error('hunter2');
+        },
+      },
+    });
+    const reply = await stage.ask(service, 'GET', '/health/ready');
+    assert.deepEqual([reply.status, reply.json(), reply.header('cache-control')], [500, { status: 'fail' }, 'no-store']);
+  }),
   stageCase('live stays 200 while every check fails and while the service drains', async (stage) => {
     const service = await stage.start({ routes: [] });
     service.monitor.add({ name: 'database', run: () => false });

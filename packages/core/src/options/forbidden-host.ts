@@ -21,7 +21,7 @@ const FORBIDDEN_NAMES: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * Whether nothing that a registry says may send a request to this host: link-local, multicast and unspecified addresses, and the metadata
+ * Whether no address from a registry, a request or a webhook option may send a request to this host unless it is meant: link-local, multicast and unspecified addresses, and the metadata
  * services of clouds, which hand credentials to whoever asks from inside. All notations of an address are seen through (`0xa9fea9fe`,
  * `::ffff:169.254.169.254`). A name is judged as a name: who connects has to judge the address that it resolves to again (DNS rebinding).
  */
