@@ -65,7 +65,8 @@ function read(thrown: unknown, depth: number): Recognised {
   const members = thrown as Thrown;
   const { message, name, code, response, config } = members;
   const text = typeof message === 'string' ? message : 'Unknown error';
-  if (isBare(thrown)) return { code: 'UNKNOWN', message: text, options: { cause: thrown } };
+  // A text that begins so may be an error of go-micro.
+  if (isBare(thrown) && !text.startsWith('{')) return { code: 'UNKNOWN', message: text, options: { cause: thrown } };
   const facts: Facts = { thrown: members, message: text, name, code, status: statusOf(members), response, config, depth };
   for (const { read: ask } of RECOGNISERS) {
     const found = ask(facts);
