@@ -4,59 +4,26 @@ import { createServer } from 'node:http';
 import type { IncomingMessage, RequestListener } from 'node:http';
 import { createServer as createSecureServer } from 'node:https';
 import { createServer as createTcpServer } from 'node:net';
-import type { AddressInfo, Server, Socket } from 'node:net';
+import type { Server, Socket } from 'node:net';
 import { expect } from 'chai';
 import { activeHealth, httpProbe, staticRegistry, tcpProbe } from '@ferrule/core';
 import type { ActiveHealthEvent, HttpProbeOptions, Instance, Probe, ProbeResult } from '@ferrule/core';
+import { freePort, listening } from '../support/listening.js';
+import type { Listening } from '../support/listening.js';
 import { cert, key } from '../support/tls-fixture.js';
 
-interface Listening extends AsyncDisposable {
+/** A server as the instance of a service. */
+interface Upstream extends Listening {
   readonly instance: Instance;
   readonly server: Server;
-  /** Open connections. */
-  readonly sockets: ReadonlySet<Socket>;
-  /** Resolves when the last connection has closed. */
-  idle(): Promise<void>;
 }
 
-async function listening(server: Server, change: Partial<Instance> = {}): Promise<Listening> {
-  const sockets = new Set<Socket>();
-  server.on(change.scheme === 'https' ? 'secureConnection' : 'connection', (socket: Socket) => {
-    sockets.add(socket);
-    socket.on('error', () => {});
-    socket.once('close', () => {
-      sockets.delete(socket);
-      server.emit('one closed');
-    });
-  });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  return {
-    instance: { id: 'a', service: 'orders', host: '127.0.0.1', port, ...change },
-    server,
-    sockets,
-    async idle() {
-      while (sockets.size > 0) await once(server, 'one closed');
-    },
-    async [Symbol.asyncDispose]() {
-      for (const socket of sockets) socket.destroy();
-      await new Promise((resolve) => server.close(resolve));
-    },
-  };
+async function upstreamAt(server: Server, change: Partial<Instance> = {}): Promise<Upstream> {
+  const served = await listening(server, change.scheme === 'https');
+  return { ...served, server, instance: { id: 'a', service: 'orders', host: '127.0.0.1', port: served.port, ...change } };
 }
 
-const http = (listener: RequestListener, change?: Partial<Instance>): Promise<Listening> => listening(createServer(listener), change);
-
-/** A port where nobody listens. */
-async function freePort(): Promise<number> {
-  const server = createTcpServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
-}
+const http = (listener: RequestListener, change?: Partial<Instance>): Promise<Upstream> => upstreamAt(createServer(listener), change);
 
 async function ask(probe: Probe, instance: Instance, signal: AbortSignal = new AbortController().signal): Promise<ProbeResult> {
   return probe(instance, { signal });
@@ -138,7 +105,7 @@ describe('an http probe', () => {
   ];
   for (const [what, act, reason] of broken) {
     it(`calls an upstream unhealthy that ${what}`, async () => {
-      await using upstream = await listening(createTcpServer((socket) => socket.once('data', () => act(socket))));
+      await using upstream = await upstreamAt(createTcpServer((socket) => socket.once('data', () => act(socket))));
       const result = await ask(httpProbe('/'), upstream.instance);
       expect(result).to.have.property('healthy', false);
       expect(result).to.have.property('reason').that.matches(reason);
@@ -147,7 +114,7 @@ describe('an http probe', () => {
   }
 
   it('speaks TLS with an https instance, and verifies its name', async () => {
-    await using upstream = await listening(
+    await using upstream = await upstreamAt(
       createSecureServer({ key, cert }, (_request, response) => response.end()),
       { scheme: 'https' },
     );
@@ -194,7 +161,7 @@ describe('an http probe', () => {
 
 describe('a tcp probe', () => {
   it('connects and closes', async () => {
-    await using upstream = await listening(createTcpServer());
+    await using upstream = await upstreamAt(createTcpServer());
     expect(await ask(tcpProbe(), upstream.instance)).to.equal(true);
     expect(await ask(tcpProbe({ port: upstream.instance.port }), { ...upstream.instance, port: 1 })).to.equal(true);
     await upstream.idle();
@@ -207,7 +174,7 @@ describe('a tcp probe', () => {
   });
 
   it('leaves no socket when it is aborted', async () => {
-    await using upstream = await listening(createTcpServer());
+    await using upstream = await upstreamAt(createTcpServer());
     const controller = new AbortController();
     const probing = ask(tcpProbe(), upstream.instance, controller.signal);
     controller.abort();

@@ -201,6 +201,12 @@ describe('the score of adaptive', () => {
     expect(() => adaptive().explain(new Endpoint(instance('i0')))).to.throw(TypeError, 'adaptive explain: the endpoint i0');
   });
 
+  it('is of endpoints: anything else, such as what a client reports, is refused', () => {
+    const { balancer } = fleetOf({}, {});
+    for (const none of [undefined, null, 'i0', { id: 'i0', latencyMs: 1 }])
+      expect(() => balancer.explain(none as never)).to.throw(TypeError, "is no endpoint. Give one of a view's endpoints");
+  });
+
   it('is from 0 to 1, the sum of its parts, never NaN, and what is picked is in the view, whatever happens', () => {
     const event = fc.record({
       index: fc.nat(4),

@@ -1,4 +1,4 @@
-import { leastPending, leastRequests, maglev, p2c, peakEwma, pickFirst, random, ringHash, roundRobin, weighted } from '@ferrule/core';
+import { adaptive, leastPending, leastRequests, maglev, p2c, peakEwma, pickFirst, random, ringHash, roundRobin, weighted } from '@ferrule/core';
 import { expect } from 'chai';
 import type { Balancer } from '@ferrule/core/adapter';
 import { balancerCases, skipReason } from '@ferrule/testing';
@@ -18,6 +18,7 @@ const MAKERS: Readonly<Record<string, Make>> = {
   'leastRequests()': (draw) => leastRequests({ random: draw }),
   'leastRequests({ choices: 5 })': (draw) => leastRequests({ random: draw, choices: 5, count: 'open' }),
   'pickFirst()': (draw) => pickFirst({ random: draw }),
+  'adaptive()': (draw) => adaptive({ random: draw }),
   'ringHash()': () => ringHash({ key }),
   'ringHash({ loadFactor: false })': () => ringHash({ key, loadFactor: false }),
   'maglev()': () => maglev({ key }),

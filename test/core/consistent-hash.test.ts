@@ -184,6 +184,11 @@ for (const [name, make] of Object.entries({ ringHash, maglev })) {
     it('refuses what is no key and no factor', () => {
       expect(() => make({} as never)).to.throw(TypeError, `${name} key: it is missing`);
       expect(() => make({ key: {} as never })).to.throw(TypeError, `${name} key`);
+      expect(() => make({ key: { header: 'a b' } })).to.throw(
+        TypeError,
+        `${name} key.header: "a b" cannot be in the name of a header. Give one such as { header: 'x-user' }.`,
+      );
+      expect(() => make({ key: { metadata: 'user:id' } })).to.throw(TypeError, `${name} key.metadata: "user:id" cannot be in the name of a header`);
       for (const loadFactor of [1, 0.5, NaN, Infinity, '2'])
         expect(() => make({ key, loadFactor: loadFactor as never })).to.throw(TypeError, `${name} loadFactor`);
       expect(() => make({ key, loadFacter: 2 } as never)).to.throw(TypeError, 'Did you mean loadFactor?');

@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import * as here from '@ferrule/core';
 import { CODES, ServiceError, canonical, catalogueMarkdown, defineErrors, isOneOf, lintCatalogues } from '@ferrule/core';
+import type { Catalogue } from '@ferrule/core';
 
 /** The errors of the original design, whose INSUFFICIENT_BALANCE and PAYMENT_FAILED had codes that would have been retried or hidden. */
 const users = defineErrors(
@@ -123,6 +124,33 @@ describe('defineErrors', () => {
       defineErrors({ A: { code: 'GONE', title: 'A' } });
     };
     expect(neverRun).to.be.a('function');
+  });
+
+  it('lets params be left out that all have a default, refuses misspelt members, and is assignable to any catalogue', () => {
+    const errors = defineErrors({ A: { code: 'NOT_FOUND', title: 'A', detail: ({ id = 1 }: { id?: number } = {}) => `No ${id}`, details: ['id'] } });
+    expect(errors.A().message).to.equal('No 1');
+    expect(errors.A({ id: 2 }).details).to.deep.equal({ id: 2 });
+    const reasonsOf = (catalogue: Catalogue): string[] => [...catalogue].map(({ reason }) => reason);
+    expect(reasonsOf(errors)).to.deep.equal(['A']);
+    // @ts-expect-error a whitelist of params without params
+    expect(() => defineErrors({ A: { code: 'NOT_FOUND', title: 'A', details: ['id'] } })).to.throw(
+      TypeError,
+      /A details: .*there are none: detail is no function/,
+    );
+    // @ts-expect-error a member that there is not
+    expect(() => defineErrors({ A: { code: 'NOT_FOUND', title: 'A', nmber: 1 } })).to.throw(TypeError, /no member "nmber". Did you mean number/);
+  });
+
+  it('documents a title as a sentence, whatever it begins and ends with', () => {
+    const page = catalogueMarkdown(
+      defineErrors({
+        A: { code: 'NOT_FOUND', title: '- a list?' },
+        B: { code: 'NOT_FOUND', title: '1. one.' },
+        C: { code: 'NOT_FOUND', title: '用户不存在。' },
+        D: { code: 'NOT_FOUND', title: '12 of them' },
+      }),
+    );
+    for (const line of [String.raw`\- a list?`, String.raw`1\. one.`, '用户不存在。', '12 of them.']) expect(page.split('\n')).to.include(line);
   });
 
   it('keeps params for translations, bounded, and shows a client those of the whitelist alone', () => {

@@ -19,6 +19,22 @@ function bench(options: Partial<ErrorAggregatorOptions> = {}) {
 }
 
 describe('errorAggregator', () => {
+  it('keeps whose error it was when its metadata cannot be read, and takes null for no context', () => {
+    const { aggregator } = bench();
+    const unreadable = {
+      get a(): never {
+        throw new Error('unreadable');
+      },
+      order: 17,
+    };
+    aggregator.record(new Error('x'), { requestId: 'r-1', metadata: unreadable });
+    aggregator.record(new Error('x'), { requestId: 'r-2', metadata: null } as never);
+    aggregator.record(new Error('x'), null as never);
+    const { events } = aggregator.report();
+    expect(events.map(({ requestId }) => requestId)).to.deep.equal(['r-1', 'r-2', undefined]);
+    expect(events[0]!.metadata).to.deep.equal({ order: 17 });
+  });
+
   it('takes errors for one kind when they differ in values alone', () => {
     const { aggregator } = bench();
     const ALIKE: readonly (readonly [string, string, string])[] = [

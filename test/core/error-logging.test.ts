@@ -131,6 +131,27 @@ describe('contextLogger', () => {
     expect(last()['err']).to.include({ message: 'x' });
   });
 
+  it('gives a mixin of pino fields to write into, outside of a request too', () => {
+    // As pino merges what its mixin gave with what a line says; a frozen object would make every line throw.
+    for (const fields of [correlationFields(), runInContext(callOf(), correlationFields)])
+      expect(Object.assign(fields, { n: 1 })).to.include({ n: 1 });
+    expect(correlationFields()).to.deep.equal({});
+  });
+
+  it('takes a text alone, and fields that cannot be read', () => {
+    const { logger, last } = recorder();
+    const log = contextLogger(logger);
+    (log.info as unknown as (text: string) => void)('ready');
+    expect(last()).to.have.keys('time', 'level', 'msg').and.include({ msg: 'ready' });
+    (log.error as unknown as (error: Error) => void)(new Error('boom'));
+    expect(last()).to.include({ msg: 'boom' });
+    const fail = (): never => {
+      throw new Error('unreadable');
+    };
+    log.info(new Proxy({}, { getPrototypeOf: fail, ownKeys: fail }), 'a proxy');
+    expect(last()).to.include({ msg: 'a proxy', fields: '[unreadable]' });
+  });
+
   it('takes trace and span of OpenTelemetry where it records', () => {
     const manager = new AsyncLocalStorageContextManager().enable();
     context.setGlobalContextManager(manager);

@@ -33,6 +33,36 @@ describe('replies for errors', () => {
       expect(answer(missing, { format: format as never })).to.deep.include({ status: 404, headers: { 'content-type': 'application/problem+json' } });
   });
 
+  it('have title and request for what throws when it is looked at, and for an error without words', () => {
+    const fail = (): never => {
+      throw new Error('unreadable');
+    };
+    const id = '40337d67-d016-4a9c-902f-ccdb8a100000';
+    const of = call();
+    of.values.set(REQUEST_ID, id);
+    for (const thrown of [new Proxy({}, { get: fail, has: fail, getPrototypeOf: fail, ownKeys: fail }), new Proxy(new Error('x'), { get: fail })]) {
+      expect((answer(thrown, {}, of).body as Problem).requestId).to.equal(id);
+      expect(answer(thrown, { format: 'micro' }).body).to.deep.include({ code: 500, detail: 'Internal Server Error' });
+    }
+    const brand = { [Symbol.for('ferrule.error')]: true, code: 'NOT_FOUND', status: 404, expose: true };
+    const unread = Object.defineProperty({ ...brand }, 'title', { get: fail });
+    for (const forged of [{ ...brand, title: 12, message: {} }, unread])
+      expect(answer(forged, {}, of).body).to.deep.include({ status: 404, title: 'Not Found', requestId: id });
+    expect((answer(new ServiceError('NOT_FOUND', ''), {}).body as Problem).detail).to.equal('Not Found');
+  });
+
+  it('are in the region that there is when the language alone is asked for, and in their own when it is', () => {
+    const translate = translations({ 'zh-CN': { NOT_FOUND: '没有' } });
+    const asked = (language: string, own = 'en'): unknown => {
+      const { headers, body } = answer(missing, { translate, language: own }, call({ 'accept-language': language }));
+      return [headers['content-language'], (body as Problem).title];
+    };
+    expect(asked('zh')).to.deep.equal(['zh', '没有']);
+    expect(asked('zh-Hans-CN')).to.deep.equal(['zh', '没有']);
+    expect(asked('en,zh-CN;q=0.9', 'en-GB')).to.deep.equal(['en-GB', 'User not found']);
+    expect(asked('z')).to.deep.equal(['en', 'User not found']);
+  });
+
   it('pass over an async mapper, whose rejection harms nothing', async () => {
     const toReply = replyMapping([{ toReply: (() => Promise.reject(new Error('late'))) as never }]);
     expect(toReply(missing, call())).to.include({ status: 404 });

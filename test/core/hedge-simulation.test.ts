@@ -123,9 +123,9 @@ class Agenda implements Clock {
   }
 
   step(): boolean {
-    const timer = this.#timers.pop();
+    let timer = this.#timers.pop();
+    while (timer?.cancelled === true) timer = this.#timers.pop();
     if (timer === undefined) return false;
-    if (timer.cancelled) return true;
     this.#now = timer.due;
     timer.callback();
     return true;

@@ -38,6 +38,40 @@ describe('jsonLogger', () => {
     }
   });
 
+  it('takes a text alone and an error alone, as pino does', () => {
+    const { logger, last } = recorder();
+    const loose = logger as unknown as Record<'info', (first?: unknown, second?: unknown) => void>;
+    loose.info('ready');
+    expect(last()).to.deep.equal({ time: last().time, level: 'info', msg: 'ready' });
+    loose.info(new Error('boom'));
+    expect(last()).to.deep.include({ msg: 'boom' });
+    expect(last()['err']).to.include({ message: 'boom' });
+    loose.info();
+    expect(last().msg).to.equal('');
+    loose.info([1], 'x');
+    expect(last()['items']).to.deep.equal([1]);
+  });
+
+  it('loses no line to a message or fields that cannot be read', () => {
+    const { logger, last } = recorder();
+    const fail = (): never => {
+      throw new Error('unreadable');
+    };
+    logger.info({ a: 1 }, { toString: fail } as unknown as string);
+    expect(last()).to.include({ msg: '[unreadable]', a: 1 });
+    logger.info(new Proxy({}, { getPrototypeOf: fail, ownKeys: fail, get: fail }), 'a proxy');
+    expect(last()).to.include({ msg: 'a proxy', fields: '[unreadable]' });
+  });
+
+  it('redacts by a path what stands under a key with dots too, and with a message its copy in the stack', () => {
+    const { lines, logger, last } = recorder({ redact: ['user.email', 'items.*.card.pan', 'error.message', 'error.cause.message'] });
+    logger.info({ 'user.email': 'SECRET', user: { email: 'SECRET', name: 'n' }, items: [{ 'card.pan': 'SECRET' }], 'user.name': 'n' }, 'x');
+    expect(last()).to.include({ 'user.email': '[redacted]', 'user.name': 'n' });
+    logger.error({ error: new Error('SECRET\nSECRET', { cause: new Error('SECRET') }) }, 'x');
+    expect((last()['error'] as { stack: string }).stack).to.match(/^\[redacted\]\n {4}at /);
+    expect(lines.join('')).to.not.include('SECRET');
+  });
+
   it('says which option is wrong and what would be right', () => {
     expect(() => jsonLogger({ level: 'loud' as 'info' })).to.throw(
       TypeError,

@@ -1,6 +1,5 @@
 import { metrics } from '@opentelemetry/api';
-import type { Attributes, BatchObservableCallback, MeterProvider as Provider } from '@opentelemetry/api';
-import { AggregationTemporality, MeterProvider, MetricReader } from '@opentelemetry/sdk-metrics';
+import type { Attributes } from '@opentelemetry/api';
 import { expect } from 'chai';
 import {
   Reply,
@@ -29,14 +28,7 @@ import type { ClientOptions, Handler } from '@ferrule/core';
 import { named } from '@ferrule/core/adapter';
 import { expressAdapter } from '@ferrule/express';
 import { manualClock } from '@ferrule/testing';
-
-class Reader extends MetricReader {
-  constructor() {
-    super({ aggregationTemporalitySelector: () => AggregationTemporality.CUMULATIVE });
-  }
-  protected async onForceFlush(): Promise<void> {}
-  protected async onShutdown(): Promise<void> {}
-}
+import { metricsSdk } from '../support/metrics-sdk.js';
 
 interface Point {
   readonly name: string;
@@ -47,20 +39,9 @@ interface Point {
 
 /** An SDK that belongs to one test, and the callbacks that it holds. */
 function sdk() {
-  const reader = new Reader();
-  const real = new MeterProvider({ readers: [reader] });
-  const callbacks = new Set<BatchObservableCallback>();
-  const meterProvider: Provider = {
-    getMeter(...parts) {
-      const meter = real.getMeter(...parts);
-      const [add, remove] = [meter.addBatchObservableCallback.bind(meter), meter.removeBatchObservableCallback.bind(meter)];
-      meter.addBatchObservableCallback = (callback, observables) => (callbacks.add(callback), add(callback, observables));
-      meter.removeBatchObservableCallback = (callback, observables) => (callbacks.delete(callback), remove(callback, observables));
-      return meter;
-    },
-  };
+  const { meterProvider, callbacks, collect } = metricsSdk();
   const points = async (): Promise<readonly Point[]> => {
-    const { resourceMetrics, errors } = await reader.collect();
+    const { resourceMetrics, errors } = await collect();
     expect(errors).to.deep.equal([]);
     return resourceMetrics.scopeMetrics.flatMap(({ metrics: all }) =>
       all.flatMap(({ descriptor, dataPoints }) =>

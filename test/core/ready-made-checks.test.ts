@@ -5,7 +5,6 @@ import type { RequestListener } from 'node:http';
 import { createServer as createHttp2Server } from 'node:http2';
 import type { ServerHttp2Stream } from 'node:http2';
 import { createServer as createTcpServer } from 'node:net';
-import type { AddressInfo, Server, Socket } from 'node:net';
 import { expect } from 'chai';
 import {
   bandwidthCheck,
@@ -26,51 +25,13 @@ import { manualClock } from '@ferrule/testing';
 import { a, dnsServer } from '../support/dns-server.js';
 import { describeWithEtcd, newEtcd } from '../support/etcd.js';
 import type { EtcdServer } from '../support/etcd.js';
+import { freePort, listening } from '../support/listening.js';
+import type { Listening } from '../support/listening.js';
 import { outbound } from './selection-fixtures.js';
 
 const { signal } = new AbortController();
 
-interface Listening extends AsyncDisposable {
-  readonly port: number;
-  readonly url: string;
-  readonly sockets: ReadonlySet<Socket>;
-  /** Resolves when the last connection has closed. */
-  idle(): Promise<void>;
-}
-
-async function listening(server: Server | ReturnType<typeof createHttp2Server>): Promise<Listening> {
-  const sockets = new Set<Socket>();
-  server.on('connection', (socket: Socket) => {
-    sockets.add(socket);
-    socket.on('error', () => {});
-    socket.once('close', () => {
-      sockets.delete(socket);
-      server.emit('one closed');
-    });
-  });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  return {
-    port,
-    url: `http://127.0.0.1:${port}`,
-    sockets,
-    async idle() {
-      while (sockets.size > 0) await once(server, 'one closed');
-    },
-    async [Symbol.asyncDispose]() {
-      for (const socket of sockets) socket.destroy();
-      await new Promise((resolve) => server.close(resolve));
-    },
-  };
-}
-
 const http = (listener: RequestListener): Promise<Listening> => listening(createServer(listener));
-
-async function freePort(): Promise<number> {
-  await using server = await listening(createTcpServer());
-  return server.port;
-}
 
 /** The answer of a check as a monitor tells it: the status, and why. */
 async function told(check: Check): Promise<string> {

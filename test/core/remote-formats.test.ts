@@ -35,6 +35,22 @@ async function errorOf(reply: Reply, mappers: ClientErrors = [], toOwn: OwnAnswe
   return failure as RemoteError;
 }
 
+describe("an answer that is passed on as one's own", () => {
+  it('has the field errors, and the details that the catalogue lists; of a 5xx neither', async () => {
+    const body = { reason: 'USER_NOT_FOUND', errors: [{ pointer: '#/email', detail: 'no address' }], details: { id: 5, secret: 's' } };
+    for (const [status, shown] of [
+      [404, { errors: body.errors, details: { id: 5 } }],
+      [500, {}],
+    ] as const) {
+      const error = await errorOf(new Reply(status, body), [errors], { '4xx': 'pass', '5xx': 'pass' });
+      const problem = problemReply(error).body;
+      expect(problem).to.deep.include({ status, reason: 'USER_NOT_FOUND', ...shown });
+      expect(JSON.stringify(problem)).to.not.include('secret').and.not.include('answered');
+      if (status === 500) expect(problem).to.not.have.any.keys('errors', 'details');
+    }
+  });
+});
+
 describe('what error replies of others say', () => {
   const table: readonly (readonly [string, number, unknown, object])[] = [
     ['the gRPC gateway', 404, { code: 5, message: 'no user', details: [] }, { code: 'NOT_FOUND', detail: 'no user' }],

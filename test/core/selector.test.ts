@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { createDirectory, createSelector, leastPending, p2c, roundRobin, weighted } from '@ferrule/core';
+import { createDirectory, createSelector, leastPending, p2c, roundRobin, subset, weighted } from '@ferrule/core';
 import type { Filter, Instance, Router, SelectorOptions, ServiceError } from '@ferrule/core';
 import { TRIED } from '@ferrule/core/adapter';
 import type { Balancer, Endpoint, Lease, Load, Outcome } from '@ferrule/core/adapter';
@@ -487,6 +487,11 @@ describe('createSelector', () => {
       [{ service: 'orders' }, 'createSelector directory'],
       [{ service: 'orders', directory, balancer: p2c }, 'createSelector balancer: the function p2c has no pick()'],
       [{ service: 'orders', directory, fallback: {} }, 'createSelector fallback'],
+      [{ service: 'orders', directory, ejector: null }, 'createSelector ejector: null is none. Give what ejector({ … }) made, or false.'],
+      [
+        { service: 'orders', directory, subset },
+        "createSelector subset: the function subset itself chooses nothing. Call it first, such as subset({ client: 'gateway-7' }).",
+      ],
       [{ service: 'orders', directory, filters: [() => true] }, 'createSelector filters'],
     ];
     for (const [options, message] of wrong) expect(() => createSelector(options as SelectorOptions)).to.throw(TypeError, message);

@@ -16,6 +16,7 @@ import {
   memoryRegistry,
   roundRobin,
   staticRegistry,
+  subset,
 } from '@ferrule/core';
 import type { ClientOptions, RequestOptions, ServiceClient } from '@ferrule/core';
 import { operation, runInContext } from '@ferrule/core/adapter';
@@ -58,6 +59,13 @@ describe('client', () => {
       random: seededRandom(1),
       ...options,
     });
+
+  it('refuses a null ejector and a subset that was not called, whatever else is set', () => {
+    const registry = staticRegistry({ orders: ['http://127.0.0.1:1'] });
+    const made = (options: object) => () => client('orders', { registry, attemptTimeout: '1s', ...options });
+    expect(made({ ejector: null })).to.throw(TypeError, 'ejector: null is none. Give what ejector({ … }) made, or false.');
+    expect(made({ subset })).to.throw(TypeError, 'subset: the function subset itself chooses nothing. Call it first');
+  });
 
   describe('requests', () => {
     it('give the parsed body', async () => {
@@ -546,6 +554,23 @@ describe('client', () => {
         errors: [{ toError: ({ body }) => ((body as { reason?: string }).reason === 'OUT_OF_STOCK' ? new OutOfStock() : undefined) }],
       });
       expect(await orders.get('/').catch((error: unknown) => error)).to.be.instanceOf(OutOfStock);
+    });
+
+    it('keeps the Retry-After that a mapper leaves out of its ServiceError, and whether it may be tried again', async () => {
+      const busy = answers.status(503, { reason: 'BUSY' }, { 'retry-after': '7' });
+      const named = (retryable: boolean) => [{ toError: () => new ServiceError('UNAVAILABLE', 'busy', { reason: 'MINE', retryable }) }];
+      const [up, other] = [await upstream(busy), await upstream(busy)];
+      up.otherwise(answers.ok());
+      other.otherwise(answers.ok());
+      const waits: number[] = [];
+      const on = (event: { readonly kind: string; readonly delayMs: number }): void => void waits.push(event.delayMs);
+      // A write: it may be sent again for one reason alone, that the other side has said when.
+      const orders = clientOf(up.origin, { errors: named(true), retry: { maxRetryAfter: '20ms', on } });
+      expect(await orders.post('/', { body: {} })).to.deep.equal({ ok: true });
+      expect(waits).to.deep.equal([20]);
+      const last = await failureOf(clientOf(other.origin, { errors: named(false) }).post('/', { body: {} }));
+      expect(last).to.include({ reason: 'MINE', message: 'busy' });
+      expect(other.requests.length).to.equal(1);
     });
   });
 

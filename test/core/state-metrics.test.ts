@@ -1,41 +1,22 @@
-import type { Attributes, BatchObservableCallback, MeterProvider as Provider } from '@opentelemetry/api';
-import { AggregationTemporality, MeterProvider, MetricReader } from '@opentelemetry/sdk-metrics';
+import type { Attributes } from '@opentelemetry/api';
 import { metrics } from '@opentelemetry/api';
 import { expect } from 'chai';
 import { Reply, client, createDirectory, createService, get, memoryRegistry, monitor, roundRobin, silentLogger } from '@ferrule/core';
 import type { Check, ClientOptions, Discovery, HealthStatus, Instance } from '@ferrule/core';
 import { expressAdapter } from '@ferrule/express';
 import { manualClock } from '@ferrule/testing';
-
-class Reader extends MetricReader {
-  constructor() {
-    super({ aggregationTemporalitySelector: () => AggregationTemporality.CUMULATIVE });
-  }
-  protected async onForceFlush(): Promise<void> {}
-  protected async onShutdown(): Promise<void> {}
-}
+import { metricsSdk } from '../support/metrics-sdk.js';
 
 const OURS = /^ferrule\.(registry|lb|health)\./;
 
 /** An SDK that belongs to one test; `callbacks` counts those that it holds for the states. */
 function sdk() {
-  const reader = new Reader();
-  const real = new MeterProvider({ readers: [reader] });
-  const callbacks = new Set<BatchObservableCallback>();
-  const meterProvider: Provider = {
-    getMeter(...parts) {
-      const meter = real.getMeter(...parts);
-      const [add, remove] = [meter.addBatchObservableCallback.bind(meter), meter.removeBatchObservableCallback.bind(meter)];
-      meter.addBatchObservableCallback = (callback, observables) => (callbacks.add(callback), add(callback, observables));
-      meter.removeBatchObservableCallback = (callback, observables) => (callbacks.delete(callback), remove(callback, observables));
-      return meter;
-    },
-  };
+  const { meterProvider, callbacks, collect } = metricsSdk();
   return {
     meterProvider,
     held: () => callbacks.size,
     async texts(): Promise<readonly string[]> {
-      const { resourceMetrics, errors } = await reader.collect();
+      const { resourceMetrics, errors } = await collect();
       expect(errors).to.deep.equal([]);
       return resourceMetrics.scopeMetrics
         .flatMap(({ metrics: all }) => all)

@@ -1,15 +1,9 @@
 import { spawn } from 'node:child_process';
-import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
 import { rawConnection, rawRequest, requestBytes } from '@ferrule/testing';
-
-const SCRIPT = fileURLToPath(new URL('./service-process.js', import.meta.url));
+import { SCRIPT, sharedDirectory } from './shared-directory.js';
 
 /** A service in a process of its own. */
 interface Peer {
@@ -37,26 +31,10 @@ interface Traffic {
 
 describe('services in several processes that know each other by a directory alone', function () {
   this.timeout(30_000);
-  const children: ChildProcess[] = [];
-  let directory: string;
-
-  beforeEach(async () => {
-    directory = await mkdtemp(join(tmpdir(), 'ferrule-e2e-'));
-  });
-
-  afterEach(async () => {
-    for (const child of children.splice(0)) {
-      if (child.exitCode === null && child.signalCode === null) {
-        child.kill('SIGKILL');
-        await once(child, 'exit');
-      }
-    }
-    await rm(directory, { recursive: true, force: true });
-  });
+  const directory = sharedDirectory();
 
   async function start(name: 'orders' | 'gateway', framework: 'express' | 'koa'): Promise<Peer> {
-    const child = spawn(process.execPath, [SCRIPT, name, framework, directory], { stdio: ['pipe', 'pipe', 'pipe'] });
-    children.push(child);
+    const child = directory.own(spawn(process.execPath, [SCRIPT, name, framework, directory.path], { stdio: ['pipe', 'pipe', 'pipe'] }));
     let complaints = '';
     child.stderr.on('data', (text: Buffer) => (complaints += text.toString()));
     const exit = once(child, 'exit').then(([code, signal]) => [code as number | null, signal as NodeJS.Signals | null] as const);

@@ -2,7 +2,15 @@ import { expect } from 'chai';
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { root } from './repository.js';
+
+interface ApiReports {
+  updateReports(
+    folder: string,
+    options?: { readonly check?: boolean },
+  ): { readonly written: readonly string[]; readonly problems: readonly string[] };
+}
 
 describe('the API reports', () => {
   it('are there for every entry of every package', () => {
@@ -18,8 +26,10 @@ describe('the API reports', () => {
     }
   });
 
-  it('do not pass when a public declaration changed, came or went, and pass again after npm run api', function () {
+  it('do not pass when a public declaration changed, came or went, and pass again after npm run api', async function () {
     this.timeout(60_000);
+    // What the command calls; the command itself, which takes seconds to start, is asked once for each of its answers.
+    const { updateReports } = (await import(pathToFileURL(join(root, 'scripts/lib/api-reports.mjs')).href)) as ApiReports;
     mkdirSync(join(root, '.cache'), { recursive: true });
     const folder = mkdtempSync(join(root, '.cache/api-'));
     const declare = (file: string, text: string): void => writeFileSync(join(folder, file), text);
@@ -41,16 +51,16 @@ describe('the API reports', () => {
 
       // What is not exported by name, but is part of what is.
       declare('inner.d.ts', 'export interface Options { readonly limit: number }\n');
-      const changed = api('--check');
-      expect(changed.status, changed.said).to.equal(1);
-      expect(changed.said).to.match(/is now "readonly limit: number/);
-      expect(api().status).to.equal(0);
+      const changed = updateReports(folder, { check: true });
+      expect(changed.written).to.deep.equal([]);
+      expect(changed.problems).to.have.length(1);
+      expect(changed.problems[0]).to.match(/is now "readonly limit: number/);
+      expect(updateReports(folder).problems).to.deep.equal([]);
 
       declare('index.d.ts', 'export {};\n');
-      const gone = api('--check');
-      expect(gone.status, gone.said).to.equal(1);
-      expect(api().status).to.equal(0);
-      expect(api('--check').status).to.equal(0);
+      expect(updateReports(folder, { check: true }).problems).to.have.length(1);
+      expect(updateReports(folder).problems).to.deep.equal([]);
+      expect(updateReports(folder, { check: true })).to.deep.equal({ written: [], problems: [] });
     } finally {
       rmSync(folder, { recursive: true, force: true });
       rmSync(join(root, '.cache/api', folder.slice(folder.lastIndexOf('/') + 1)), { recursive: true, force: true });

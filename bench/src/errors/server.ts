@@ -1,8 +1,6 @@
 // One server process of the errors bench: `node server.js <kind> <manifest of the peers>`. Tells its port, and its CPU time when asked.
 import { createRequire } from 'node:module';
-import { createServer } from 'node:http';
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { pathToFileURL } from 'node:url';
 import { createService, get, silentLogger } from '@ferrule/core';
 import type { HttpAdapter } from '@ferrule/core/adapter';
@@ -10,6 +8,7 @@ import { expressAdapter } from '@ferrule/express';
 import { koaAdapter } from '@ferrule/koa';
 import express from 'express';
 import Koa from 'koa';
+import { listen, tellCpu } from '../http/tell-cpu.js';
 import { thrown } from './thrown.js';
 
 const KINDS = ['error', 'http-error'] as const;
@@ -61,12 +60,6 @@ async function bareKoa(): Promise<RequestListener> {
   return app.callback();
 }
 
-async function listen(listener: RequestListener): Promise<number> {
-  const server = createServer(listener);
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  return (server.address() as AddressInfo).port;
-}
-
 async function start(kind: string): Promise<number> {
   switch (kind) {
     case 'ferrule-express':
@@ -80,10 +73,4 @@ async function start(kind: string): Promise<number> {
   }
 }
 
-const port = await start(process.argv[2]!);
-process.on('message', () => {
-  const { user, system } = process.cpuUsage();
-  process.send!({ cpuMicros: user + system });
-});
-process.on('disconnect', () => process.exit());
-process.send!({ port });
+tellCpu(await start(process.argv[2]!));

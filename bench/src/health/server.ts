@@ -1,13 +1,12 @@
 // A server whose health is asked for: `node server.js <ferrule-express|ferrule-koa|express|koa>`. Tells its port, and its CPU time when asked.
-import { createServer } from 'node:http';
 import type { RequestListener } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { createService, silentLogger } from '@ferrule/core';
 import type { HttpAdapter } from '@ferrule/core/adapter';
 import { expressAdapter } from '@ferrule/express';
 import { koaAdapter } from '@ferrule/koa';
 import express from 'express';
 import Koa from 'koa';
+import { listen, tellCpu } from '../http/tell-cpu.js';
 
 const [kind] = process.argv.slice(2) as [string];
 
@@ -34,17 +33,4 @@ function bare(): RequestListener {
   return app.callback();
 }
 
-async function listen(listener: RequestListener): Promise<number> {
-  const server = createServer(listener);
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  return (server.address() as AddressInfo).port;
-}
-
-const port =
-  kind === 'ferrule-express' ? await ferrule(expressAdapter()) : kind === 'ferrule-koa' ? await ferrule(koaAdapter()) : await listen(bare());
-process.on('message', () => {
-  const { user, system } = process.cpuUsage();
-  process.send!({ cpuMicros: user + system });
-});
-process.on('disconnect', () => process.exit());
-process.send!({ port });
+tellCpu(kind === 'ferrule-express' ? await ferrule(expressAdapter()) : kind === 'ferrule-koa' ? await ferrule(koaAdapter()) : await listen(bare()));

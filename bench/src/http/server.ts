@@ -1,15 +1,14 @@
 // One server process of the http bench: `node server.js <kind> <routes>`. Tells its port, and its CPU time when asked.
 import { createRequire } from 'node:module';
 import type { RequestListener } from 'node:http';
-import { createServer } from 'node:http';
 import { pathToFileURL } from 'node:url';
-import type { AddressInfo } from 'node:net';
 import { createService, get, silentLogger } from '@ferrule/core';
 import type { HttpAdapter } from '@ferrule/core/adapter';
 import { expressAdapter } from '@ferrule/express';
 import { koaAdapter } from '@ferrule/koa';
 import express from 'express';
 import Koa from 'koa';
+import { listen, tellCpu } from './tell-cpu.js';
 
 const [kind, count, peersFile] = process.argv.slice(2) as [string, string, string];
 const paths = Array.from({ length: Number(count) }, (_, index) => `/hello${index}/:name`);
@@ -50,24 +49,12 @@ async function bareKoa(): Promise<RequestListener> {
   return app.callback();
 }
 
-async function listen(listener: RequestListener): Promise<number> {
-  const server = createServer(listener);
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  return (server.address() as AddressInfo).port;
-}
-
-const port =
+tellCpu(
   kind === 'ferrule-express'
     ? await ferrule(expressAdapter())
     : kind === 'ferrule-koa'
       ? await ferrule(koaAdapter())
       : kind === 'express'
         ? await listen(bareExpress())
-        : await listen(await bareKoa());
-
-process.on('message', () => {
-  const { user, system } = process.cpuUsage();
-  process.send!({ cpuMicros: user + system });
-});
-process.on('disconnect', () => process.exit());
-process.send!({ port });
+        : await listen(await bareKoa()),
+);

@@ -94,7 +94,7 @@ export { isNative, nativeHandler, refuseReplays } from './server/native.js';
 export type { LeavesAnswer } from './server/native.js';
 export { RenderedReply } from './server/render.js';
 export type { Head, Payload } from './server/render.js';
-export { OF_ANOTHER_BODY, rendered, writeReply } from './server/reply-writer.js';
+export { forgetOtherBody, rendered, writeReply } from './server/reply-writer.js';
 export { followStream } from './server/follow-stream.js';
 export { answered, callOf, cutShort, failing, moved, track, whenClosed } from './server/tracking.js';
 export { Match, RouteTable, isMalformedPath } from './server/router.js';

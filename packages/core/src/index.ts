@@ -81,8 +81,8 @@ export type { BulkheadOptions, BulkheadStats } from './wrappers/bulkhead.js';
 export type { PermitEvent } from './wrappers/bulkhead-permits.js';
 export { chaos } from './wrappers/chaos.js';
 export type { ChaosEvent, ChaosFaults, ChaosOptions, ChaosStats } from './wrappers/chaos.js';
-export { circuitBreaker } from './wrappers/circuit-breaker.js';
-export type { AdaptationReason, AdaptiveThresholdOptions } from './wrappers/circuit-breaker-adaptive.js';
+export { circuitBreaker } from './wrappers/circuit-breaker/circuit-breaker.js';
+export type { AdaptationReason, AdaptiveThresholdOptions } from './wrappers/circuit-breaker/adaptive.js';
 export type {
   Circuit,
   CircuitAdaptation,
@@ -94,11 +94,11 @@ export type {
   KeyedCircuitStats,
   KeyedCircuits,
   SingleCircuitStats,
-} from './wrappers/circuit-breaker-contract.js';
-export type { CircuitBreakerOptions } from './wrappers/circuit-breaker.js';
-export type { CircuitRecovery } from './wrappers/circuit-breaker-recovery.js';
-export type { CircuitSnapshot, KeyedCircuitSnapshot } from './wrappers/circuit-breaker-snapshot.js';
-export type { WindowSnapshot } from './wrappers/circuit-breaker-window.js';
+} from './wrappers/circuit-breaker/contract.js';
+export type { CircuitBreakerOptions } from './wrappers/circuit-breaker/circuit-breaker.js';
+export type { CircuitRecovery } from './wrappers/circuit-breaker/recovery.js';
+export type { CircuitSnapshot, KeyedCircuitSnapshot } from './wrappers/circuit-breaker/snapshot.js';
+export type { WindowSnapshot } from './wrappers/circuit-breaker/window.js';
 export type { BucketCounts } from './wrappers/rolling-counts.js';
 export { concurrencyLimit } from './wrappers/concurrency-limit.js';
 export type { ConcurrencyLimitEvent, ConcurrencyLimitOptions, ConcurrencyLimitStats, LimitChange } from './wrappers/concurrency-limit.js';
@@ -111,9 +111,9 @@ export type { HedgeEvent, HedgeOptions, HedgeStats } from './wrappers/hedge.js';
 export type { Counting, FaultReport, InForce, PolicyReport } from './wrappers/in-force.js';
 export { rateLimit } from './wrappers/rate-limit.js';
 export type { KeyedRateLimitOptions, RateLimitControls, RateLimitEvent, RateLimitOptions, RateLimitStats } from './wrappers/rate-limit.js';
-export { replyCache } from './wrappers/reply-cache.js';
-export type { ReplyCache, ReplyCacheStats } from './wrappers/reply-cache.js';
-export type { ReplyCacheEvent, ReplyCacheOptions } from './wrappers/reply-cache-options.js';
+export { replyCache } from './wrappers/reply-cache/reply-cache.js';
+export type { ReplyCache, ReplyCacheStats } from './wrappers/reply-cache/reply-cache.js';
+export type { ReplyCacheEvent, ReplyCacheOptions } from './wrappers/reply-cache/options.js';
 export { retry } from './wrappers/retry.js';
 export { rethrow } from './wrappers/rethrow.js';
 export type { Retry as RetryPolicy, RetryEvent, RetryOptions, RetryStats } from './wrappers/retry.js';
@@ -177,12 +177,12 @@ export { fileStore } from './discovery/file-store.js';
 export type { FileStoreOptions } from './discovery/file-store.js';
 
 // balancing
-export { adaptive } from './balancing/adaptive.js';
-export type { AdaptiveBalancer, AdaptiveExplanation, AdaptivePart } from './balancing/adaptive.js';
-export type { AdaptiveCongestionOptions, AdaptiveOptions } from './balancing/adaptive-options.js';
-export type { AdaptiveReport, AdaptiveRule } from './balancing/adaptive-rules.js';
-export type { CongestionLevel, Nearness, ScorePart } from './balancing/adaptive-score.js';
-export type { Trend } from './balancing/adaptive-window.js';
+export { adaptive } from './balancing/adaptive/adaptive.js';
+export type { AdaptiveBalancer, AdaptiveExplanation, AdaptivePart } from './balancing/adaptive/adaptive.js';
+export type { AdaptiveCongestionOptions, AdaptiveOptions } from './balancing/adaptive/options.js';
+export type { AdaptiveReport, AdaptiveRule } from './balancing/adaptive/rules.js';
+export type { CongestionLevel, Nearness, ScorePart } from './balancing/adaptive/score.js';
+export type { Trend } from './balancing/adaptive/window.js';
 export { ejector } from './balancing/ejector.js';
 export type { Ejector, EjectorOptions } from './balancing/ejector.js';
 export type { EndpointState } from './balancing/health.js';
@@ -246,23 +246,23 @@ export type { OutboundPolicies } from './client/stack.js';
 export type { TargetQuery, TargetValue } from './client/target.js';
 
 // health
-export { activeHealth } from './health/create-active-health.js';
-export type { ActiveHealthOptions } from './health/create-active-health.js';
-export type { ActiveHealth, ActiveHealthEvent, InstanceHealth } from './health/active-health.js';
-export type { ActiveCheck, RecoveryOptions } from './health/active-check.js';
-export { httpProbe } from './health/http-probe.js';
-export type { HttpProbeOptions } from './health/http-probe.js';
-export type { Probe, ProbeContext, ProbeResult } from './health/probe.js';
-export { tcpProbe } from './health/tcp-probe.js';
-export type { TcpProbeOptions } from './health/tcp-probe.js';
+export { activeHealth } from './health/active/create-active-health.js';
+export type { ActiveHealthOptions } from './health/active/create-active-health.js';
+export type { ActiveHealth, ActiveHealthEvent, InstanceHealth } from './health/active/active-health.js';
+export type { ActiveCheck, RecoveryOptions } from './health/active/active-check.js';
+export { httpProbe } from './health/probes/http-probe.js';
+export type { HttpProbeOptions } from './health/probes/http-probe.js';
+export type { Probe, ProbeContext, ProbeResult } from './health/probes/probe.js';
+export { tcpProbe } from './health/probes/tcp-probe.js';
+export type { TcpProbeOptions } from './health/probes/tcp-probe.js';
 export type { Check, CheckChange, CheckContext, CheckReport, HealthStatus } from './health/check.js';
-export { adaptiveScore } from './health/adaptive-score.js';
-export type { AdaptiveScore, AdaptiveScoreOptions, ScoreState, ScoreStats } from './health/adaptive-score.js';
-export type { ScoreLevel, ScoreThresholds } from './health/adaptive-score-formula.js';
-export type { InstanceScore } from './health/adaptive-score-instances.js';
-export type { ScoreMeasurements } from './health/adaptive-score-window.js';
-export { degradation } from './health/degradation.js';
-export type { Degradation, DegradationEvent } from './health/degradation.js';
+export { adaptiveScore } from './health/adaptive-score/adaptive-score.js';
+export type { AdaptiveScore, AdaptiveScoreOptions, ScoreState, ScoreStats } from './health/adaptive-score/adaptive-score.js';
+export type { ScoreLevel, ScoreThresholds } from './health/adaptive-score/formula.js';
+export type { InstanceScore } from './health/adaptive-score/instances.js';
+export type { ScoreMeasurements } from './health/adaptive-score/window.js';
+export { degradation } from './health/degradation/degradation.js';
+export type { Degradation, DegradationEvent } from './health/degradation/degradation.js';
 export type {
   DegradationMode,
   DegradationOptions,
@@ -270,9 +270,9 @@ export type {
   DegradationSource,
   RollbackPlan,
   RollbackStep,
-} from './health/degradation-options.js';
-export { healthSource, levelsSource, pressureSource, scoreSource } from './health/degradation-sources.js';
-export type { PressureOptions } from './health/degradation-sources.js';
+} from './health/degradation/options.js';
+export { healthSource, levelsSource, pressureSource, scoreSource } from './health/degradation/sources.js';
+export type { PressureOptions } from './health/degradation/sources.js';
 export { whenDegraded } from './wrappers/when-degraded.js';
 export type { WhenDegradedOptions } from './wrappers/when-degraded.js';
 export { monitor } from './health/monitor.js';
@@ -295,7 +295,8 @@ export type { GrpcHealthCheckOptions } from './health/checks/grpc.js';
 export type { GrpcHealthTls } from './health/checks/grpc-health.js';
 export { httpCheck } from './health/checks/http.js';
 export type { HttpCheckOptions } from './health/checks/http.js';
-export type { CheckOptions, TimedCheckOptions } from './health/checks/made-check.js';
+export type { CheckOptions } from './health/check-settings.js';
+export type { TimedCheckOptions } from './health/checks/made-check.js';
 export { memoryCheck } from './health/checks/memory.js';
 export type { MemoryCheckOptions, ResidentThresholds } from './health/checks/memory.js';
 export { openHandlesCheck } from './health/checks/open-handles.js';
@@ -309,10 +310,10 @@ export type { SqlCheckOptions } from './health/checks/sql.js';
 export { tcpCheck } from './health/checks/tcp.js';
 export type { TcpCheckOptions } from './health/checks/tcp.js';
 export type { Thresholds } from './health/checks/thresholds.js';
-export { healthLevels } from './health/levels.js';
-export type { HealthLevelReport, HealthLevels, HealthLevelsReport } from './health/levels.js';
-export type { HealthLevel, LevelRule, LevelState } from './health/levels-judge.js';
-export type { HealthCascade, HealthLevelsOptions } from './health/levels-options.js';
+export { healthLevels } from './health/levels/levels.js';
+export type { HealthLevelReport, HealthLevels, HealthLevelsReport } from './health/levels/levels.js';
+export type { HealthLevel, LevelRule, LevelState } from './health/levels/judge.js';
+export type { HealthCascade, HealthLevelsOptions } from './health/levels/options.js';
 
 // hybrid
 export { hybrid } from './hybrid/hybrid.js';
@@ -376,11 +377,12 @@ export { codeOfGrpcStatus, grpcStatusOf } from './errors/grpc-status.js';
 
 // service
 export { createService } from './service/create-service.js';
+export type { ErrorWatch } from './service/error-watches.js';
 export type { RouteDescription, Service, ServiceDescription, ServiceOptions } from './service/service.js';
 export type { AdvertiseOptions } from './service/advertise.js';
 export type { ClientDefaults } from './service/service-clients.js';
 export type { DiscoveryOptions } from './service/service-discovery.js';
-export type { ServiceState } from './service/life-cycle.js';
+export type { ServiceState } from './service/life-state.js';
 export type { LifeCycleOptions } from './service/life-cycle-options.js';
 export type { StopHookOptions } from './service/hooks.js';
 export type { PhaseEvent, PhaseListener, ServicePhase } from './service/phases.js';

@@ -37,7 +37,7 @@ export function expressAdapter(options: ExpressAdapterOptions = {}): HttpAdapter
     mount(mountable: Mountable): void {
       if (options.app !== undefined) claimApp(options.app, mountable.name);
       host.mount(mountable);
-      if (!mountable.placed) app.use(middlewareOf(mountable));
+      if (!mountable.placed) app.use(middlewareOf(mountable, { alone: options.app === undefined }));
       if (mountable.errors === 'native') return;
       app.use(function ferruleFallthrough(req, res) {
         writeReply(res, mountable.fallthrough(res, declinedUrl(res) ?? req.url), req.method);

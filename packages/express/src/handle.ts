@@ -16,7 +16,7 @@ export function handle(fn: RouteHandler, ...wrappers: readonly Wrapper[]): Reque
     // Not with req.baseUrl: that is what the client sent, not the template of the mount path.
     const path = (req.route as { path?: unknown } | undefined)?.path;
     const exchange = exchangeOf(req, res, next);
-    void answer(stack(exchange, typeof path === 'string' ? path : '', paramsOf(req)), exchange, res, next);
+    answer(stack(exchange, typeof path === 'string' ? path : '', paramsOf(req)), exchange, res, next);
   };
 }
 

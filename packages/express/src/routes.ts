@@ -14,12 +14,13 @@ export function routes(service: { readonly mountable: Mountable }): RequestHandl
   return middlewareOf(placeRoutes(service));
 }
 
-export function middlewareOf({ routes: table }: Mountable): RequestHandler {
+/** `alone`: no middleware of an app stands around. */
+export function middlewareOf({ routes: table }: Mountable, { alone = false }: { readonly alone?: boolean } = {}): RequestHandler {
   return function ferruleRoutes(req, res, next) {
     const match = table.match(req.method, req.url);
     if (match !== undefined) {
       const exchange = exchangeOf(req, res, next);
-      return void answer(match.run(exchange), exchange, res, next);
+      return answer(match.run(exchange), exchange, res, next, alone);
     }
     (res as Response & { [DECLINED]?: string })[DECLINED] = req.url;
     next();

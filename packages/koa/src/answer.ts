@@ -1,7 +1,7 @@
 import { STATUS_CODES } from 'node:http';
 import type { Context, Next, ParameterizedContext } from 'koa';
 import type { Reply } from '@ferrule/core';
-import { OF_ANOTHER_BODY, answered, cutShort, followStream, rendered } from '@ferrule/core/adapter';
+import { answered, cutShort, followStream, forgetOtherBody, rendered, writeReply } from '@ferrule/core/adapter';
 import type { Exchange, Mountable } from '@ferrule/core/adapter';
 
 /** Any context, whatever state the app has declared. */
@@ -23,6 +23,16 @@ export function answer(ctx: AnyContext, reply: Reply, exchange: Exchange, errors
   if (reply.sent) return errors === undefined ? exchange.work : exchange.work?.catch((error: unknown) => breakOff(ctx, error, errors));
   if (reply.error !== undefined && reply.status >= 500) emitError(ctx, reply.error, errors);
   writeContext(ctx, reply, errors);
+}
+
+/** As `answer`, where no middleware of the app stands around that could look at the context: past it, which spares Koa's work for its setters. */
+export function answerAlone(ctx: AnyContext, reply: Reply, exchange: Exchange, errors?: Errors): void | Promise<unknown> {
+  if (reply.sent) return answer(ctx, reply, exchange, errors);
+  const { res } = ctx;
+  if (reply.error !== undefined && reply.status >= 500) emitError(ctx, reply.error, errors);
+  ctx.respond = false;
+  if (res.statusMessage) res.statusMessage = ''; // a wrapper has set `ctx.status`, and with it the words for another one
+  writeReply(res, reply, ctx.req.method!, (error) => breakOff(ctx, error, errors ?? {}));
 }
 
 /** An error that comes when the headers are out: there is no other reply, so the connection says it. */
@@ -60,7 +70,7 @@ export function writeContext(ctx: AnyContext, reply: Reply, errors?: Partial<Err
     if (res.headersSent && !res.writableEnded) cutShort(res);
     return;
   }
-  if (reply.error !== undefined) for (const name of OF_ANOTHER_BODY) ctx.remove(name);
+  if (reply.error !== undefined) forgetOtherBody(res);
   for (const name in head) {
     if (name !== 'content-length' || typeof payload === 'object') setField(ctx, name, head[name]!);
   }
@@ -93,6 +103,6 @@ function setStatus(ctx: AnyContext, status: number): void {
   if (name !== undefined) ctx.status = status;
   else {
     ctx.res.statusCode = status;
-    ctx.res.statusMessage = 'Unknown';
+    ctx.res.statusMessage = 'unknown'; // Node's word for one, so that the status line is the same at every host
   }
 }

@@ -59,7 +59,7 @@ export function koaAdapter(options: KoaAdapterOptions = {}): HttpAdapter {
       if (options.app !== undefined) claimApp(options.app, mountable.name);
       host.mount(mountable);
       mounted = mountable;
-      if (!mountable.placed) app.use(middlewareOf(mountable));
+      if (!mountable.placed) app.use(middlewareOf(mountable, { alone: options.app === undefined }));
       // In an app of our own nobody stands around the routes: what they leave is known behind them, at less cost.
       if (options.app === undefined && mountable.errors === 'problem') app.use(last(mountable));
     },

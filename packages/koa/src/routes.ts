@@ -1,7 +1,7 @@
 import type { Middleware } from 'koa';
 import { placeRoutes } from '@ferrule/core/adapter';
 import type { Mountable } from '@ferrule/core/adapter';
-import { answer, exchangeOf } from './answer.js';
+import { answer, answerAlone, exchangeOf } from './answer.js';
 import type { AnyContext } from './answer.js';
 
 const DECLINED = Symbol('ferrule.declined');
@@ -16,15 +16,17 @@ export function routes(service: { readonly mountable: Mountable }): Middleware {
   return middlewareOf(placeRoutes(service));
 }
 
-export function middlewareOf(mountable: Mountable): Middleware {
+/** `alone`: no middleware of an app stands around. */
+export function middlewareOf(mountable: Mountable, { alone = false }: { readonly alone?: boolean } = {}): Middleware {
   const { routes: table } = mountable;
+  const give = alone ? answerAlone : answer;
   const errors = mountable.errors === 'problem' ? mountable : undefined;
   const middleware: Middleware = function ferruleRoutes(ctx, next) {
     const { req } = ctx;
     const match = table.match(req.method!, req.url!);
     if (match !== undefined) {
       const exchange = exchangeOf(ctx, next);
-      return match.run(exchange).then((reply) => answer(ctx, reply, exchange, errors));
+      return match.run(exchange).then((reply) => give(ctx, reply, exchange, errors));
     }
     (ctx.res as { [DECLINED]?: string })[DECLINED] = req.url!;
     return next();

@@ -2,6 +2,7 @@ import type { Call } from './call.js';
 import { currentCall } from './context.js';
 import { PRINCIPAL } from './principal.js';
 import type { ValueKey } from './values.js';
+import { isHeaderName } from '../options/header-name.js';
 import { nearest } from '../options/nearest.js';
 import { shown } from '../options/shown.js';
 
@@ -47,6 +48,8 @@ export function fieldReader(field: CallField, where: string, values: NamedValues
   if (kind === 'callValue' && typeof name === 'object' && name !== null) return valueReader(name as ValueKey<unknown>);
   if (typeof name !== 'string' || name === '')
     throw new TypeError(`${where}.${kind}: ${shown(name)} is no name. Give one, such as { ${kind}: 'x' }.`);
+  if ((kind === 'header' || kind === 'metadata') && !isHeaderName(name))
+    throw new TypeError(`${where}.${kind}: ${shown(name)} cannot be in the name of a header. Give one such as { ${kind}: 'x-user' }.`);
   switch (kind) {
     case 'header':
       return headerReader([name.toLowerCase()]);

@@ -1,4 +1,4 @@
-import { rejected } from './rejected.js';
+import { SETTLED, rejected } from './rejected.js';
 
 /**
  * What is done with a result further out. One of the two is called, once; what it returns or throws is what the promise of whoever called it
@@ -56,13 +56,13 @@ export function handlerOf<C, R>(flow: Flow<C, R>): Handler<C, R> {
 
 /** The flow of a handler, to be asked for once, at start-up: its own, or one that waits for its promise. */
 export function flowOf<C, R>(handler: Handler<C, R> & Flowing<C, R>): Flow<C, R> {
-  return handler[FLOW] ?? ((call, to) => then(begin(handler, call), to));
+  return handler[FLOW] ?? ((call, to) => settling(begin(handler, call), to));
 }
 
 /** Calls a handler that is only known now. */
 export function flowInto<C, R>(handler: Handler<C, R> & Flowing<C, R>, call: C, to: Continuation<R>): Promise<R> {
   const flow = handler[FLOW];
-  return flow === undefined ? then(begin(handler, call), to) : flow(call, to);
+  return flow === undefined ? settling(begin(handler, call), to) : flow(call, to);
 }
 
 /** The promise of `next`; a rejected one when it throws. One of a foreign kind becomes one of ours, which is sure to settle no more than once. */
@@ -74,7 +74,9 @@ export function begin<C, R>(next: Handler<C, R>, call: C): Promise<R> {
   }
 }
 
-function then<R>(result: Promise<R>, to: Continuation<R>): Promise<R> {
+/** Tells `to` how the promise settles. */
+export function settling<R>(result: Promise<R>, to: Continuation<R>): Promise<R> {
+  if ((to as Continuation<unknown>) === END) return result;
   return to.onValue === undefined ? thenTell(result, to) : result.then(to.onValue, to.onError);
 }
 
@@ -88,8 +90,14 @@ function thenTell<R>(result: Promise<R>, to: Continuation<R>): Promise<R> {
 
 /** The promise of what fails before it has begun, a microtask later: see `rejected`. */
 export function fails<R>(error: unknown, to: Continuation<R>): Promise<R> {
+  if (to.onError !== undefined) return failsLater(error, to.onError);
   const from = rejected<R>(error);
   if (to.passesOn !== true) return from.then(undefined, () => to.failed(error, from));
   void to.failed(error, from);
   return from;
+}
+
+/** For one that has no use for a promise of the failure itself: it spares two of three. */
+function failsLater<R>(error: unknown, onError: (error: unknown) => R | Promise<R>): Promise<R> {
+  return SETTLED.then(() => onError(error));
 }

@@ -1,4 +1,4 @@
-const SETTLED: Promise<void> = Promise.resolve();
+export const SETTLED: Promise<void> = Promise.resolve();
 
 /**
  * A promise that is rejected with `error` a microtask later. `Promise.reject` costs six times as much (526 ns to 89): Node is told of every

@@ -23,9 +23,9 @@ import type { InForce } from '../wrappers/in-force.js';
 import type { Handler } from '../wrappers/wrapper.js';
 import { checkMethods, checkSurroundings, namesOf } from '../options/check.js';
 import { shown } from '../options/shown.js';
-import { adaptiveScore } from '../health/adaptive-score.js';
-import type { AdaptiveScore } from '../health/adaptive-score.js';
-import { listOf } from '../selection/check-selector.js';
+import { adaptiveScore } from '../health/adaptive-score/adaptive-score.js';
+import type { AdaptiveScore } from '../health/adaptive-score/adaptive-score.js';
+import { checkBalancer, listOf } from '../selection/check-selector.js';
 import { AddressSelector } from './address-selector.js';
 import { holdOrigin, releaseOrigin } from './held-origins.js';
 import { httpTransport } from './http-transport.js';
@@ -46,6 +46,8 @@ export interface ChannelOptions extends OutboundPolicies {
   readonly pool?: PoolOptions;
   /** Default `p2c()`. */
   readonly balancer?: Balancer;
+  /** Asked when `balancer` declines a call, as a hash does without its key. Endpoints are measured by the load of `balancer`, if it has one. Default `roundRobin()`. */
+  readonly fallbackBalancer?: Balancer;
   /** Default `ejector()` with the attempt's timeout; false takes nobody out of service. */
   readonly ejector?: Ejector | false;
   /** All have to keep an instance: `byVersion()`, `byTags()`, `byMetadata()` or your own. Default none. */
@@ -73,6 +75,7 @@ export const CHANNEL_OPTIONS: readonly string[] = namesOf<ChannelOptions>({
   transport: true,
   pool: true,
   balancer: true,
+  fallbackBalancer: true,
   ejector: true,
   filters: true,
   routing: true,
@@ -119,7 +122,7 @@ export interface Channel extends AsyncDisposable {
  * @throws TypeError when the target is neither, or a name without a registry to look it up in, and for an option that does not fit.
  */
 export function openChannel(target: string, options: ChannelOptions): Channel {
-  const { registry, clock, random, logger, balancer, filters, routing, zone, health, onPriority, attemptTimeout, pool } = options;
+  const { registry, clock, random, logger, balancer, fallbackBalancer, filters, routing, zone, health, onPriority, attemptTimeout, pool } = options;
   if (typeof target !== 'string' || target === '')
     throw new TypeError(
       `client: ${shown(target)} is no target. Give a service's name, such as 'orders', or an address such as 'http://127.0.0.1:8080'.`,
@@ -129,6 +132,7 @@ export function openChannel(target: string, options: ChannelOptions): Channel {
   checkMethods(registry, ['watch'], `${which} registry`, 'Give a registry, for example fileRegistry()');
   checkMethods(options.directory, ['lookup', 'subscribe'], `${which} directory`, 'Give what createDirectory() made');
   checkMethods(options.transport, ['handle', 'forget', Symbol.asyncDispose], `${which} transport`, 'Give what httpTransport() made');
+  checkBalancer(fallbackBalancer, `${which} fallbackBalancer`);
   if (attemptTimeout !== undefined && attemptTimeout !== false) toMs(attemptTimeout, `${which} attemptTimeout`);
   if (options.timeout !== undefined && options.timeout !== false) toMs(options.timeout, `${which} timeout`);
   if (pool !== undefined) checkPool(pool, `${which} pool`);
@@ -147,8 +151,7 @@ export function openChannel(target: string, options: ChannelOptions): Channel {
   const directory: SnapshotSource =
     address !== undefined ? fixed(address) : (options.directory ?? own(owned, createDirectory({ discovery: registry!, ...common })));
   const transport = pool === undefined && options.transport !== undefined ? options.transport : own(owned, ownTransport(which, options));
-  const ejector =
-    options.ejector ?? (attemptTimeout === undefined || attemptTimeout === false ? undefined : makeEjector({ probeTimeout: attemptTimeout }));
+  const { ejector = attemptTimeout === undefined || attemptTimeout === false ? undefined : makeEjector({ probeTimeout: attemptTimeout }) } = options;
   const hold = (origin: string, serverName?: string): void => holdOrigin(transport, origin, serverName);
   const release = (origin: string, serverName?: string): void => releaseOrigin(transport, origin, serverName);
   const selector = createSelector({
@@ -156,6 +159,7 @@ export function openChannel(target: string, options: ChannelOptions): Channel {
     directory,
     ...common,
     ...(balancer !== undefined && { balancer }),
+    ...(fallbackBalancer !== undefined && { fallback: fallbackBalancer }),
     ...(ejector !== undefined && { ejector }),
     ...(filters !== undefined && { filters }),
     ...(routing !== undefined && { routing }),

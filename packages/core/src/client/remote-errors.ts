@@ -11,6 +11,7 @@ import type { OwnAnswers } from '../errors/own-answers.js';
 import { isRemoteError, remoteErrorOf } from '../errors/remote-error.js';
 import type { RemoteError } from '../errors/remote-error.js';
 import { isServiceError } from '../errors/service-error.js';
+import type { ServiceError } from '../errors/service-error.js';
 import { checkOptions, checkSurroundings } from '../options/check.js';
 import { systemClock } from '../time/clock.js';
 import type { Clock } from '../time/clock.js';
@@ -27,7 +28,7 @@ export interface RemoteErrorsOptions {
   /** What a server of ours answers with for such an error, by status. Default: see `RemoteError.toOwn`. */
   readonly toOwn?: OwnAnswers;
   /**
-   * Whether an error of a mapper's own kind is thrown as the RemoteError that it stands for, until `ownErrors()` further up puts it in its
+   * Whether an error of a mapper's own kind, or a ServiceError of it that leaves out the reply's `Retry-After`, is thrown as the RemoteError that it stands for, until `ownErrors()` further up puts it in its
    * place: retry, breaker and the like know what to make of a RemoteError, and would take any other for a failure worth trying again.
    * Default false.
    */
@@ -56,7 +57,7 @@ export function remoteErrors(options: RemoteErrorsOptions = {}): Wrapper {
         (reply) => {
           if (reply.status < 400) return reply;
           const read = parsed(reply);
-          const error = errorOf(read, call, mappers, (cause) => remoteErrorOf(read, call, clock.wallTime(), { cause, reply, kinds, toOwn }), hold);
+          const error = errorOf(read, call, mappers, (more) => remoteErrorOf(read, call, clock.wallTime(), { ...more, reply, kinds, toOwn }), hold);
           failedItself(call, error);
           throw error;
         },
@@ -84,21 +85,38 @@ export function ownErrors(): Wrapper {
   );
 }
 
-function errorOf(reply: Reply, call: Call, mappers: readonly ErrorMapper[], remote: (cause?: unknown) => RemoteError, hold: boolean): Error {
+function errorOf(
+  reply: Reply,
+  call: Call,
+  mappers: readonly ErrorMapper[],
+  remote: (more?: { readonly cause?: unknown; readonly retryable?: boolean }) => RemoteError,
+  hold: boolean,
+): Error {
   let failure: unknown;
   for (const mapper of mappers) {
     try {
       const error = mapper.toError!(reply, call);
       if (error === undefined) continue;
-      if (!hold || isServiceError(error)) return error;
-      const held = remote();
+      if (!hold) return error;
+      const held = isServiceError(error) ? overloadOf(error, remote) : remote();
+      if (held === undefined) return error;
       HELD.set(held, error);
       return held;
     } catch (thrown) {
       failure ??= thrown;
     }
   }
-  return remote(failure);
+  return remote({ cause: failure });
+}
+
+/**
+ * What stands for a mapper's ServiceError that says less than the reply did: when to come back, which retry waits for and the ejector goes by.
+ * Whether to try again at all is still the mapper's word.
+ */
+function overloadOf(error: ServiceError, remote: (more: { readonly retryable: boolean }) => RemoteError): RemoteError | undefined {
+  if (isRemoteError(error) || error.retryAfterMs !== undefined) return undefined;
+  const held = remote({ retryable: error.retryable });
+  return held.retryAfterMs === undefined ? undefined : held;
 }
 
 /** The reply with its body parsed, when it was left as bytes for a caller who wants them so. */

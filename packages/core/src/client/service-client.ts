@@ -6,7 +6,7 @@ import type { Operation } from '../call/operation.js';
 import { isStream } from '../call/reply.js';
 import type { Reply } from '../call/reply.js';
 import { ServiceError } from '../errors/service-error.js';
-import type { AdaptiveScore } from '../health/adaptive-score.js';
+import type { AdaptiveScore } from '../health/adaptive-score/adaptive-score.js';
 import type { EndpointReport } from '../selection/service-selector.js';
 import { checkOptions, checkRecord, checkSignal, namesOf, unknownOption } from '../options/check.js';
 import { shown } from '../options/shown.js';

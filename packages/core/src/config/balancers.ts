@@ -1,5 +1,5 @@
-import { adaptive } from '../balancing/adaptive.js';
-import type { AdaptiveCongestionOptions } from '../balancing/adaptive-options.js';
+import { adaptive } from '../balancing/adaptive/adaptive.js';
+import type { AdaptiveCongestionOptions } from '../balancing/adaptive/options.js';
 import type { Balancer } from '../balancing/balancer.js';
 import { leastPending } from '../balancing/least-pending.js';
 import { leastRequests } from '../balancing/least-requests.js';

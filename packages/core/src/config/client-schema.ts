@@ -8,6 +8,7 @@ import { balancer } from './balancers.js';
 import { adaptiveScore, bulkhead, circuitBreaker, concurrencyLimit, hedge, rateLimit, replyCache, retry, throttle } from './policy-kinds.js';
 import { canary, filter, routing } from './selection-kinds.js';
 import type { ClientConfiguration } from './configuration.js';
+import { isHeaderName } from '../options/header-name.js';
 import { either, list, record, shape } from './compound-kinds.js';
 import { duration, durationOrFalse, flag, number, oneOf, only, text, whole } from './kind.js';
 import type { Kind } from './kind.js';
@@ -36,9 +37,10 @@ export const client: Kind = shape<ClientMembers>()(
     adaptiveScore,
     headers: record(either({ scalar: text, list: texts }), {
       name: 'a name of a header',
-      fits: (name) => name !== '__proto__' && /^[\w!#$%&'*+.^`|~-]+$/.test(name),
+      fits: (name) => name !== '__proto__' && isHeaderName(name),
     }),
     balancer,
+    fallbackBalancer: balancer,
     subset: shape<SubsetOptions>()({ size: whole(1), index: whole(0), peers: whole(1), client: text }),
     ejector: either({
       scalar: only(false),

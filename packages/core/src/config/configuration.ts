@@ -2,7 +2,7 @@ import type { ErrorReplyOptions } from '../errors/error-replies.js';
 import type { ErrorFormatName } from '../errors/formats.js';
 import type { HashOptions } from '../balancing/hash-balancer.js';
 import type { LeastRequestsOptions } from '../balancing/least-requests.js';
-import type { AdaptiveOptions } from '../balancing/adaptive-options.js';
+import type { AdaptiveOptions } from '../balancing/adaptive/options.js';
 import type { WeightedOptions } from '../balancing/weighted.js';
 import type { P2cOptions } from '../balancing/p2c.js';
 import type { EjectorOptions } from '../balancing/ejector.js';
@@ -12,10 +12,10 @@ import type { RingHashOptions } from '../balancing/ring-hash.js';
 import type { CallHeaders } from '../call/call.js';
 import type { OutboundRetryOptions } from '../client/repeatable.js';
 import type { ClientOptions } from '../client/service-client.js';
-import type { ActiveCheck } from '../health/active-check.js';
-import type { HttpProbeOptions } from '../health/http-probe.js';
+import type { ActiveCheck } from '../health/active/active-check.js';
+import type { HttpProbeOptions } from '../health/probes/http-probe.js';
 import type { MonitorOptions } from '../health/monitor-options.js';
-import type { TcpProbeOptions } from '../health/tcp-probe.js';
+import type { TcpProbeOptions } from '../health/probes/tcp-probe.js';
 import type { HealthCheckConfiguration } from './health-checks.js';
 import type { HybridOptions, HybridServiceOptions } from '../hybrid/hybrid.js';
 import type { ResolveOptions } from '../registry/static.js';
@@ -34,12 +34,12 @@ import type { DiscoveryOptions } from '../service/service-discovery.js';
 import type { Duration } from '../time/duration.js';
 import type { BackoffOptions, ExponentialOptions, FixedOptions, LinearOptions } from '../wrappers/backoff.js';
 import type { BulkheadOptions } from '../wrappers/bulkhead.js';
-import type { CircuitBreakerOptions } from '../wrappers/circuit-breaker.js';
+import type { CircuitBreakerOptions } from '../wrappers/circuit-breaker/circuit-breaker.js';
 import type { ConcurrencyLimitOptions } from '../wrappers/concurrency-limit.js';
 import type { HedgeOptions } from '../wrappers/hedge.js';
 import type { RateLimitOptions } from '../wrappers/rate-limit.js';
-import type { ReplyCacheOptions } from '../wrappers/reply-cache-options.js';
-import type { AdaptiveScoreOptions } from '../health/adaptive-score.js';
+import type { ReplyCacheOptions } from '../wrappers/reply-cache/options.js';
+import type { AdaptiveScoreOptions } from '../health/adaptive-score/adaptive-score.js';
 import type { ThrottleOptions } from '../wrappers/throttle.js';
 
 /** What is never in a configuration: it is not JSON, and every part takes it. */
@@ -87,6 +87,8 @@ export interface ServiceConfiguration extends Omit<
   | 'limits'
   | 'errors'
   | 'errorReplies'
+  | 'errorMonitor'
+  | 'catalogues'
   | 'observe'
   | 'registry'
   | 'health'
@@ -247,6 +249,8 @@ export interface ClientConfiguration extends Pick<ClientOptions, 'timeout' | 'at
   readonly adaptiveScore?: boolean | Omit<AdaptiveScoreOptions, 'service' | 'clock'>;
   readonly headers?: CallHeaders;
   readonly balancer?: BalancerConfiguration;
+  /** Asked when `balancer` declines a call. */
+  readonly fallbackBalancer?: BalancerConfiguration;
   readonly subset?: SubsetOptions;
   readonly ejector?: false | EjectorOptions;
   readonly filters?: readonly FilterConfiguration[];

@@ -7,8 +7,8 @@ import { createDirectory } from '../discovery/create-directory.js';
 import type { Directory } from '../discovery/directory.js';
 import type { SnapshotStore } from '../discovery/snapshot-store.js';
 import { ServiceError } from '../errors/service-error.js';
-import { activeHealth } from '../health/create-active-health.js';
-import type { ActiveHealth } from '../health/active-health.js';
+import { activeHealth } from '../health/active/create-active-health.js';
+import type { ActiveHealth } from '../health/active/active-health.js';
 import { hybrid } from '../hybrid/hybrid.js';
 import type { HybridConnections } from '../hybrid/hybrid.js';
 import { layered } from '../registry/layered.js';
@@ -30,7 +30,10 @@ import { routingOf } from './routing-rules.js';
 import type { Settings } from './settings.js';
 
 /** What a configuration says of a service, as options of `createService`. Without `service.name` in it the name is missing here too. */
-export type ConfiguredService = Omit<ServiceOptions, 'adapter' | 'routes' | 'controllers' | 'resolve' | 'wrappers' | 'limits' | 'errors' | 'observe'>;
+export type ConfiguredService = Omit<
+  ServiceOptions,
+  'adapter' | 'routes' | 'controllers' | 'resolve' | 'wrappers' | 'limits' | 'errors' | 'errorMonitor' | 'catalogues' | 'observe'
+>;
 
 /**
  * What a configuration stands for, made and open. Disposing closes what was opened for it, the clients first; a service that uses it has to

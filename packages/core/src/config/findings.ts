@@ -43,9 +43,11 @@ function isServiceName(path: Path, index: number): boolean {
   return path[index - 1] === 'services' || path[index - 1] === 'routePolicies' || (index === 1 && path[0] === 'clients');
 }
 
+const HOLDING_KEYS: ReadonlySet<string | undefined> = new Set(['balancer', 'fallbackBalancer', 'metadata']);
+
 /** What a hash balancer reads in calls, and a filter in metadata: the name of a place, not what stands there. */
 function isKeyOfCalls(path: Path, index: number): boolean {
-  return path[0] === 'clients' && path[index] === 'key' && (path[index - 1] === 'balancer' || path[index - 1] === 'metadata');
+  return path[0] === 'clients' && path[index] === 'key' && HOLDING_KEYS.has(path[index - 1]);
 }
 
 /** Collects what is wrong, and sees to it that no secret is in it. */

@@ -1,3 +1,4 @@
+import { isHeaderName } from '../options/header-name.js';
 import { nearest } from '../options/nearest.js';
 import { toMs } from '../time/duration.js';
 import { EnvironmentText, plainValue } from './environment-text.js';
@@ -68,7 +69,7 @@ export function textLike(expects: string, form: RegExp): Kind {
   return scalar(expects, (value) => typeof value === 'string' && form.test(value), sameText);
 }
 
-export const headerName: Kind = textLike('the name of a header', /^[\w!#$%&'*+.^`|~-]+$/);
+export const headerName: Kind = scalar('the name of a header', isHeaderName, sameText);
 
 export function whole(least: number, most: number = Number.MAX_SAFE_INTEGER): Kind {
   const bounds = most === Number.MAX_SAFE_INTEGER ? `from ${least}` : `from ${least} to ${most}`;

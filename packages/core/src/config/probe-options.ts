@@ -1,7 +1,7 @@
-import type { ActiveCheck } from '../health/active-check.js';
-import { httpProbe } from '../health/http-probe.js';
-import type { Probe } from '../health/probe.js';
-import { tcpProbe } from '../health/tcp-probe.js';
+import type { ActiveCheck } from '../health/active/active-check.js';
+import { httpProbe } from '../health/probes/http-probe.js';
+import type { Probe } from '../health/probes/probe.js';
+import { tcpProbe } from '../health/probes/tcp-probe.js';
 import type { CheckConfiguration, ProbeConfiguration } from './configuration.js';
 import { withoutType } from './without-type.js';
 

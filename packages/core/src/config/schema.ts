@@ -1,10 +1,10 @@
 import type { ErrorReplyOptions } from '../errors/error-replies.js';
 import { ERROR_FORMATS } from '../errors/formats.js';
 import { SHOWN } from '../errors/problem.js';
-import type { ActiveCheck, RecoveryOptions } from '../health/active-check.js';
-import type { HttpProbeOptions } from '../health/http-probe.js';
+import type { ActiveCheck, RecoveryOptions } from '../health/active/active-check.js';
+import type { HttpProbeOptions } from '../health/probes/http-probe.js';
 import type { MonitorOptions } from '../health/monitor-options.js';
-import type { TcpProbeOptions } from '../health/tcp-probe.js';
+import type { TcpProbeOptions } from '../health/probes/tcp-probe.js';
 import type { HealthServerOptions } from '../server/health-server.js';
 import type { HybridServiceOptions } from '../hybrid/hybrid.js';
 import type { ResolveOptions, StaticRegistryOptions } from '../registry/static.js';
@@ -96,6 +96,8 @@ const service: Kind = shape<ServiceOptions>()(
     registry: true,
     healthServer: true,
     degradation: true,
+    errorMonitor: true,
+    catalogues: true,
     discovery: true,
     clients: true,
     logger: true,

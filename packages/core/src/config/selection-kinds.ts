@@ -11,15 +11,11 @@ import type { Kind } from './kind.js';
 
 const texts = list(text, 'a list of texts');
 
+/** Where something is found in a call. */
+const FIELDS = { header: text, query: text, param: text, metadata: text, principal: text, callValue: text };
+
 const field: Kind = {
-  ...shape<Record<'header' | 'query' | 'param' | 'metadata' | 'principal' | 'callValue', string>>()({
-    header: text,
-    query: text,
-    param: text,
-    metadata: text,
-    principal: text,
-    callValue: text,
-  }),
+  ...shape<Record<keyof typeof FIELDS, string>>()(FIELDS),
   expects: "where it is found in a call, such as { header: 'x-tenant' }",
 };
 
@@ -44,13 +40,8 @@ const anyScalar: Kind = {
 const compared = either({ scalar: anyScalar, list: list(anyScalar, 'a list of them') });
 
 const condition: Kind = {
-  ...shape<Record<'header' | 'query' | 'param' | 'metadata' | 'principal' | 'callValue' | 'op' | 'value', unknown>>()({
-    header: text,
-    query: text,
-    param: text,
-    metadata: text,
-    principal: text,
-    callValue: text,
+  ...shape<Record<keyof typeof FIELDS | 'op' | 'value', unknown>>()({
+    ...FIELDS,
     op: oneOf(['equals', 'not_equals', 'in', 'contains', 'prefix', 'exists', 'matches']),
     value: compared,
   }),

@@ -1,7 +1,7 @@
 import { checkClientOptions } from '../client/service-client.js';
 import { directorySettings } from '../discovery/directory-options.js';
 import { checkWarmUp } from '../discovery/warm-up.js';
-import { checkSettings } from '../health/active-check.js';
+import { checkSettings } from '../health/active/active-check.js';
 import { configuredCheck } from './health-checks.js';
 import type { CheckedParts } from './health-checks.js';
 import { monitor } from '../health/monitor.js';

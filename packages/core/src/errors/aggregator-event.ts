@@ -61,7 +61,7 @@ export function whoseOf(
     const requestId = context.requestId ?? call?.values.get(REQUEST_ID);
     const traceId = context.traceId ?? TRACEPARENT.exec(call?.header('traceparent') ?? '')?.[1];
     const user: unknown = context.user ?? call?.values.get(PRINCIPAL)?.id;
-    const metadata = context.metadata === undefined ? undefined : safeMetadata(context.metadata);
+    const metadata = typeof context.metadata === 'object' && context.metadata !== null ? safeMetadata(context.metadata) : undefined;
     return {
       ...(requestId !== undefined && { requestId: short(requestId, LONGEST_ID) }),
       ...(traceId !== undefined && { traceId: short(traceId, LONGEST_ID) }),
@@ -81,11 +81,19 @@ export function short(text: unknown, longest: number = LONGEST_TEXT): string {
 function safeMetadata(given: Readonly<Record<string, unknown>>): Readonly<Record<string, string | number | boolean>> {
   const safe = Object.create(null) as Record<string, string | number | boolean>;
   for (const key of Object.keys(given).slice(0, MOST_METADATA)) {
-    const value = given[key];
+    const value = member(given, key);
     const name = short(key, LONGEST_ID);
     if (isSecret(key)) safe[name] = REDACTED;
     else if (typeof value === 'string') safe[name] = messageOf(value, LONGEST_TEXT);
     else if (typeof value === 'number' || typeof value === 'boolean') safe[name] = value;
   }
   return safe;
+}
+
+function member(given: Readonly<Record<string, unknown>>, key: string): unknown {
+  try {
+    return given[key];
+  } catch {
+    return undefined; // one getter that throws costs its value, not the ids beside it
+  }
 }

@@ -194,7 +194,7 @@ export function errorAggregator(options: ErrorAggregatorOptions = {}): ErrorAggr
       );
       return result;
     },
-    record: (error, context = NOWHERE) => collect(error, context, currentCall()),
+    record: (error, context) => collect(error, context ?? NOWHERE, currentCall()),
     report(from = clock.wallTime() - settings.windowMs, to = clock.wallTime()) {
       const first = timeOf(from, 'from');
       const last = timeOf(to, 'to');

@@ -65,6 +65,8 @@ function memberProblems(reason: string, given: Readonly<Record<string, unknown>>
     if (value !== undefined && typeof value !== 'boolean') say(name, 'is neither true nor false. Give one of them.');
   if (details !== undefined && !(Array.isArray(details) && details.every((name) => typeof name === 'string' && isParamName(name))))
     say('details', "is no list of names of params. Give those that a client may see, such as ['id'].");
+  else if (details !== undefined && (details as readonly unknown[]).length > 0 && typeof detail !== 'function')
+    say('details', 'names params, and there are none: detail is no function of them. Make it one, such as ({ id }) => …, or leave details out.');
 }
 
 /** Whether it may stand in the `type` of a problem: printable, not longer than what leaves the process, and read by URL. */

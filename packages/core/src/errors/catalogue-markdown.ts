@@ -36,12 +36,18 @@ function section(entry: CatalogueEntry): string[] {
     '',
     `## ${reason}`,
     '',
-    `${escaped(title)}.${description === undefined ? '' : ` ${escaped(description)}`}`,
+    `${sentence(escaped(title))}${description === undefined ? '' : ` ${escaped(description)}`}`,
     '',
     `- A client sees ${expose && detail !== undefined ? `“${escaped(detail)}”` : expose ? 'what happened' : 'the title alone'}${details.length === 0 ? '' : `, and as \`details\`: ${details.map((name) => `\`${name}\``).join(', ')}`}.`,
     `- ${retryable ? 'Trying again later may help.' : code === 'ABORTED' ? 'Try the whole operation again, not this call.' : 'Trying again does not help.'}`,
     ...(type === 'about:blank' ? [] : [`- Type: ${escaped(type)}`]),
   ];
+}
+
+/** With a full stop, and no list, at the beginning of a line. */
+function sentence(text: string): string {
+  const start = text.replace(/^(\d{0,9})(?=[-+=.)])/, '$1\\');
+  return /[.!?。！？]$/.test(start) ? start : `${start}.`;
 }
 
 /** As text that Markdown and HTML take for nothing else: one line, every mark of theirs escaped. */

@@ -45,7 +45,9 @@ export type ParamsOf<D extends ErrorDefinition> = D extends { readonly detail: (
 export type OccurrenceArguments<D extends ErrorDefinition> = D extends { readonly detail: (...params: infer P) => string }
   ? P extends readonly []
     ? [params?: undefined, options?: OccurrenceOptions]
-    : [params: P[0], options?: OccurrenceOptions]
+    : undefined extends P[0]
+      ? [params?: P[0], options?: OccurrenceOptions]
+      : [params: P[0], options?: OccurrenceOptions]
   : [options?: OccurrenceOptions];
 
 /** An error of this kind: made here, made by another copy of the package, or answered by another service. */
@@ -77,7 +79,7 @@ export interface CatalogueEntry {
   readonly details: readonly string[];
 }
 
-/** The factories by reason. Walked through, it gives the entries, in the order of their definition. */
-export type Catalogue<D extends ErrorDefinitions = ErrorDefinitions> = {
+/** The factories by reason. Walked through, it gives the entries, in the order of their definition. Without an argument it is any catalogue. */
+export type Catalogue<D extends ErrorDefinitions = Readonly<Record<never, never>>> = {
   readonly [R in keyof D & string]: ErrorFactory<R, D[R]>;
 } & Iterable<CatalogueEntry>;

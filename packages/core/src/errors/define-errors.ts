@@ -2,11 +2,17 @@ import { checkOptions } from '../options/check.js';
 import { shown } from '../options/shown.js';
 import { definitionProblems } from './catalogue-definitions.js';
 import { markCatalogue, throwAll } from './catalogue-lint.js';
-import type { Catalogue, CatalogueOptions, ErrorDefinitions, ParamsOf } from './catalogue.js';
+import type { Catalogue, CatalogueOptions, ErrorDefinition, ErrorDefinitions, ParamsOf } from './catalogue.js';
 import { factoryOf } from './error-factory.js';
 
-/** A whitelist may name only what there is. */
-type CheckedDetails<D extends ErrorDefinitions> = { readonly [R in keyof D]: { readonly details?: readonly (keyof ParamsOf<D[R]> & string)[] } };
+/** A whitelist may name only params that there are, and no member may be misspelt, which a type parameter alone would let pass. */
+type CheckedDetails<D extends ErrorDefinitions> = {
+  readonly [R in keyof D]: { readonly details?: readonly NameOf<ParamsOf<D[R]>>[] } & {
+    readonly [M in Exclude<keyof D[R], keyof ErrorDefinition>]: never;
+  };
+};
+
+type NameOf<P> = [P] extends [never] ? never : keyof NonNullable<P> & string;
 
 /**
  * The errors of a service, each defined once: reason (the key), code, number, title and detail. Gives a factory for each, which is a guard too.

@@ -1,5 +1,5 @@
 import { isRemoteError } from './remote-error.js';
-import type { ServiceError } from './service-error.js';
+import type { Described } from './service-error.js';
 
 /** What a client can act on; any other header of an error (and http-errors and boom allow any) stays here. */
 const ALLOWED: readonly string[] = [
@@ -18,9 +18,10 @@ const ALLOWED_OF_OTHERS: readonly string[] = ['retry-after'];
 const SAFE_VALUE = /^[\t\x20-\x7e]{1,1024}$/;
 
 /** The header fields of an error reply, but for its content type: what the error brings along of those that clients act on, and its `Retry-After`. */
-export function headersOfError(error: unknown, known: ServiceError): Record<string, string | number> {
+export function headersOfError(error: unknown, known: Described): Record<string, string | number> {
   const headers: Record<string, string | number> = {};
-  for (const source of [error, known.cause]) {
+  if (known.isBare === true) return headers;
+  for (const source of known.cause === error ? [error] : [error, known.cause]) {
     const given = foreignHeaders(source);
     if (given === undefined) continue;
     const allowed = isAnswer(source as object) ? ALLOWED : ALLOWED_OF_OTHERS;
@@ -41,16 +42,24 @@ export function headersOfError(error: unknown, known: ServiceError): Record<stri
  */
 function foreignHeaders(error: unknown): object | undefined {
   if (typeof error !== 'object' || error === null || isRemoteError(error)) return undefined;
-  const { headers, output, response, config } = error as Record<string, unknown> & { output?: { headers?: unknown } };
-  if (response !== undefined || config !== undefined) return undefined;
-  for (const candidate of [headers, output?.headers]) {
-    if (typeof candidate === 'object' && candidate !== null) return candidate;
+  try {
+    const { headers, output, response, config } = error as Record<string, unknown> & { output?: { headers?: unknown } };
+    if (response !== undefined || config !== undefined) return undefined;
+    for (const candidate of [headers, output?.headers]) {
+      if (typeof candidate === 'object' && candidate !== null) return candidate;
+    }
+  } catch {
+    // A Proxy or a getter that throws: the reply has none of its headers, and all the rest.
   }
   return undefined;
 }
 
 /** Whether the error was made to be an answer of ours. */
 export function isAnswer(error: object): boolean {
-  const { expose, isBoom } = error as { expose?: unknown; isBoom?: unknown };
-  return typeof expose === 'boolean' || isBoom === true;
+  try {
+    const { expose, isBoom } = error as { expose?: unknown; isBoom?: unknown };
+    return typeof expose === 'boolean' || isBoom === true;
+  } catch {
+    return false;
+  }
 }

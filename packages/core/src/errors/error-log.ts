@@ -1,6 +1,7 @@
 import type { Call } from '../call/call.js';
 import { REQUEST_ID } from '../call/context.js';
 import { PRINCIPAL } from '../call/principal.js';
+import { silentLogger } from '../logging/logger.js';
 import type { Logger } from '../logging/logger.js';
 import { traceIdOf } from './problem.js';
 import { REASONS, isRefusal, isServiceError } from './service-error.js';
@@ -10,6 +11,7 @@ export type ErrorLog = (error: unknown, call: Call, message: string) => void;
 
 /** Writes at `error`, but not of refusals of our own, timeouts and cancellations, which may come by the thousand and have counters. */
 export function errorLog(logger: Logger, service?: string): ErrorLog {
+  if (logger === silentLogger) return nothing;
   return (error, call, message) => {
     try {
       if (isUnexpected(error)) logger.error({ error, ...ofRequest(call, service) }, message);
@@ -18,6 +20,8 @@ export function errorLog(logger: Logger, service?: string): ErrorLog {
     }
   };
 }
+
+function nothing(): void {}
 
 /** The request that a line is about; what is not known is left out. */
 function ofRequest(call: Call, service: string | undefined): object {

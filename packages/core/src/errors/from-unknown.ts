@@ -10,6 +10,8 @@ export interface Recognised {
   readonly message: string;
   /** Made for this one: the cause is put in, since a copy with it costs four times what the rest does. */
   readonly options: { -readonly [K in keyof ServiceErrorOptions]: ServiceErrorOptions[K] };
+  /** It has nothing of its own but message and stack, so there is nothing else to ask it for: no headers, no brand. */
+  readonly isBare?: boolean;
 }
 
 /** Members of whatever was thrown. Each may be anything, and its getter may throw. */
@@ -65,9 +67,10 @@ function read(thrown: unknown, depth: number): Recognised {
   const members = thrown as Thrown;
   const { message, name, code, response, config } = members;
   const text = typeof message === 'string' ? message : 'Unknown error';
+  const status = statusOf(members);
   // A text that begins so may be an error of go-micro.
-  if (isBare(thrown) && !text.startsWith('{')) return { code: 'UNKNOWN', message: text, options: { cause: thrown } };
-  const facts: Facts = { thrown: members, message: text, name, code, status: statusOf(members), response, config, depth };
+  if (status === undefined && isBare(thrown) && !text.startsWith('{')) return { code: 'UNKNOWN', message: text, options: { cause: thrown }, isBare: true };
+  const facts: Facts = { thrown: members, message: text, name, code, status, response, config, depth };
   for (const { read: ask } of RECOGNISERS) {
     const found = ask(facts);
     if (found !== undefined) return found;

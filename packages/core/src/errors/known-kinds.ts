@@ -1,4 +1,5 @@
 import type { CatalogueEntry } from './catalogue.js';
+import { shown } from '../options/shown.js';
 import { isCatalogue } from './catalogue-lint.js';
 import { checkMappers } from './error-mapper.js';
 import type { ErrorMapper } from './error-mapper.js';
@@ -9,6 +10,12 @@ export type ClientErrors = readonly (ErrorMapper | Iterable<CatalogueEntry>)[];
 
 /** @throws TypeError when one is neither. */
 export function checkClientErrors(errors: unknown, option: string): void {
+  if (Array.isArray(errors))
+    for (const one of errors as readonly unknown[])
+      if (!isCatalogue(one) && (typeof one !== 'object' || one === null || !('toError' in one || 'toReply' in one)))
+        throw new TypeError(
+          `${option}: ${shown(one)} is no error mapper. Give { toError: (reply, call) => an Error or undefined }, or a catalogue, which is what defineErrors() gave.`,
+        );
   checkMappers(Array.isArray(errors) ? errors.filter((one) => !isCatalogue(one)) : errors, option);
 }
 

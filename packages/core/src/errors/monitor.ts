@@ -144,7 +144,7 @@ export function errorMonitor(options: ErrorMonitorOptions = {}): ErrorMonitor {
       );
       return result;
     },
-    record: (error, origin = NOWHERE) => count(factsOf(error, origin)),
+    record: (error, origin) => count(factsOf(error, origin ?? NOWHERE)),
     stats() {
       const at = now();
       const seen = calls.sum(at);

@@ -2,13 +2,14 @@ import { checkRecord } from '../options/check.js';
 import { shown } from '../options/shown.js';
 import { isCode } from './codes.js';
 import type { Code } from './codes.js';
+import type { ErrorParams } from './params.js';
 import type { RemoteError } from './remote-error.js';
 import { ServiceError, ownAnswer } from './service-error.js';
 
 /**
  * What a server of ours says to its own client when a service behind it has answered with a status, such as 404, or one of a class, `4xx` or
- * `5xx`: a code, or `pass` for the same status, code, reason, number, type and title, and below 500 the same detail, because that service speaks
- * for us. Everything else as the table of `RemoteError.toOwn` has it.
+ * `5xx`: a code, or `pass` for the same status, code, reason, number, type and title, and below 500 the same detail, field errors and details, because
+ * that service speaks for us. Everything else as the table of `RemoteError.toOwn` has it.
  */
 export type OwnAnswers = Readonly<Record<string | number, Code | 'pass'>>;
 
@@ -33,17 +34,26 @@ export function ownAnswerBy(answers: OwnAnswers | undefined, error: RemoteError)
   const { code, status, reason, number, type, retryable, params, problem } = error;
   const title = problem?.title;
   const detail = status < 500 ? problem?.detail : undefined;
-  return new ServiceError(code, detail ?? error.message, {
+  const errors = status < 500 ? problem?.errors : undefined;
+  return new PassedOn(code, detail ?? (errors === undefined ? error.message : (title ?? '')), {
     status,
     type,
     retryable,
-    expose: detail !== undefined,
+    expose: detail !== undefined || errors !== undefined,
     cause: error,
     ...(reason !== undefined && { reason }),
     ...(number !== undefined && { number }),
     ...(title !== undefined && { title }),
     ...(params !== undefined && { params }),
+    ...(errors !== undefined && { errors }),
   });
+}
+
+/** Its params are those that the catalogue of the other service lets a client see. */
+class PassedOn extends ServiceError {
+  override get details(): ErrorParams | undefined {
+    return this.params;
+  }
 }
 
 function own(answers: OwnAnswers, key: string): Code | 'pass' | undefined {

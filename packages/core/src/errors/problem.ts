@@ -7,8 +7,8 @@ import { headersOfError, isAnswer } from './error-headers.js';
 import type { ErrorParams } from './params.js';
 import { isRemoteError } from './remote-error.js';
 import { safeValue } from './safe-value.js';
-import { ServiceError, isRefusal, isServiceError } from './service-error.js';
-import type { FieldError } from './service-error.js';
+import { ServiceError, described, isRefusal, isServiceError } from './service-error.js';
+import type { Described, FieldError } from './service-error.js';
 
 /** What goes over the wire for an error: RFC 9457, with the extension members of this framework. */
 export interface Problem {
@@ -59,7 +59,7 @@ const CAP_BYTES = 16 * 1_024;
  */
 export function problemReply(error: unknown, call?: Call, service: string | undefined = call?.operation.service): Reply<Problem> {
   try {
-    const known = ownError(error);
+    const known: Described = isRemoteError(error) ? error.toOwn() : described(error);
     return new Reply(known.status, fit(problemOf(known, call, service)), headersFor(error, known, call), { error });
   } catch {
     return new Reply<Problem>(500, PLAIN, { 'content-type': PROBLEM_TYPE }, { error });
@@ -72,7 +72,7 @@ export function ownError(error: unknown): ServiceError {
 }
 
 /** The header fields of the reply for an error, problem+json among them. */
-export function headersFor(error: unknown, known: ServiceError, call: Call | undefined): Record<string, string | number> {
+export function headersFor(error: unknown, known: Described, call: Call | undefined): Record<string, string | number> {
   const headers = headersOfError(error, known);
   headers['content-type'] = PROBLEM_TYPE;
   if (call !== undefined && mayHaveActed(call) && !speaksForHandler(error)) delete headers['retry-after'];
@@ -105,9 +105,9 @@ export interface Words {
 }
 
 /** In the error's own language. */
-export function ownWords(error: ServiceError): Words {
+export function ownWords(error: Described): Words {
   const title = cut(error.title, LONGEST_WORD);
-  return { title, detail: error.expose ? cut(error.message, LONGEST_TEXT) : title };
+  return { title, detail: error.expose && error.message !== '' ? cut(error.message, LONGEST_TEXT) : title };
 }
 
 /** A translation in place of the error's own words, as far as it fits: what is no text, or empty, is left as it was. */
@@ -120,12 +120,13 @@ export function wordsIn(error: ServiceError, given: { readonly title?: unknown; 
 
 /** The trace that the request belongs to (W3C Trace Context). */
 export function traceIdOf(call: Call | undefined): string | undefined {
-  return TRACEPARENT.exec(call?.header('traceparent') ?? '')?.[1];
+  const given = call?.header('traceparent');
+  return given === undefined ? undefined : TRACEPARENT.exec(given)?.[1];
 }
 
 /** The body of RFC 9457, not yet below the cap. */
 export function problemOf(
-  error: ServiceError,
+  error: Described,
   call: Call | undefined,
   service: string | undefined,
   words: Words = ownWords(error),
@@ -158,7 +159,7 @@ export function problemOf(
 type Writable = { -readonly [K in keyof Problem]: Problem[K] };
 
 /** An object that is certain to serialise; what a subclass has made of its getter may be anything. */
-function detailsOf(error: ServiceError): ErrorParams | undefined {
+function detailsOf(error: Described): ErrorParams | undefined {
   let given: unknown;
   try {
     given = error.details;

@@ -71,9 +71,14 @@ export class RemoteError extends ServiceError {
   }
 }
 
-/** Whether another service answered with it, as opposed to what went wrong on our side or on the way; by brand, across copies of the package. */
+/** Whether another service answered with it, as opposed to what went wrong on our side or on the way; by brand, across copies of the package. Never throws. */
 export function isRemoteError(value: unknown): value is RemoteError {
-  return typeof value === 'object' && value !== null && (value as { [key: symbol]: unknown })[BRAND] === true;
+  if (typeof value !== 'object' || value === null) return false;
+  try {
+    return (value as { [key: symbol]: unknown })[BRAND] === true;
+  } catch {
+    return false; // a Proxy whose trap throws
+  }
 }
 
 /** Finds the kind of error, of those that catalogues define, that a problem of a service is. */
@@ -85,14 +90,20 @@ const LONGEST_RETRY_AFTER_MS = 300_000;
 /**
  * The error that a reply stands for: problem+json, other JSON with a message (`detail`, `message`, `error`), or text.
  * Only listed members are copied, each when its type is right, never the body as a whole, which could forge name and stack.
- * @param reply its body is read and parsed; `more.reply` is the one to keep, when it is another
+ * @param reply its body is read and parsed; `more.reply` is the one to keep, when it is another; `more.retryable` wins over what it says
  * @param wallTime milliseconds since the epoch, for a Retry-After that is a date
  */
 export function remoteErrorOf(
   reply: Reply,
   call: Call,
   wallTime: number,
-  more: { readonly cause?: unknown; readonly reply?: Reply; readonly kinds?: KnownKinds | undefined; readonly toOwn?: OwnAnswers | undefined } = {},
+  more: {
+    readonly cause?: unknown;
+    readonly reply?: Reply;
+    readonly kinds?: KnownKinds | undefined;
+    readonly toOwn?: OwnAnswers | undefined;
+    readonly retryable?: boolean | undefined;
+  } = {},
 ): RemoteError {
   const problem = problemIn(reply.body);
   const retryAfterMs = retryAfter(reply.headers['retry-after'], wallTime);
@@ -101,7 +112,7 @@ export function remoteErrorOf(
   const code = problem?.code ?? kind?.code;
   const params = kind === undefined ? undefined : pickedParams(boundedParams(problem?.details), kind.details);
   const { reason = kind?.reason, number = kind?.number, type = kind?.type, title = kind?.title } = problem ?? {};
-  const retryable = problem?.retryable ?? kind?.retryable;
+  const retryable = more.retryable ?? problem?.retryable ?? kind?.retryable;
   const text = problem?.detail ?? problem?.title;
   return new RemoteError(
     isCode(code) ? code : codeOfStatus(reply.status),

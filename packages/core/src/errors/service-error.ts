@@ -51,7 +51,7 @@ export class ServiceError extends Error {
     this.number = options.number;
     this.status = status;
     this.type = options.type ?? 'about:blank';
-    this.title = options.title ?? (options.status === undefined ? row.title : (STATUS_CODES[status] ?? row.title));
+    this.title = options.title ?? titleOf(code, options.status);
     this.expose = options.expose ?? status < 500;
     this.retryable = options.retryable ?? row.retryable;
     this.retryAfterMs = options.retryAfterMs === undefined ? undefined : waitOf(options.retryAfterMs);
@@ -94,10 +94,48 @@ export class ServiceError extends Error {
   }
 }
 
+/** What `from` gives, for those who only read it. */
+export type Described = Pick<
+  ServiceError,
+  'code' | 'message' | 'reason' | 'number' | 'status' | 'type' | 'title' | 'expose' | 'retryable' | 'retryAfterMs' | 'errors' | 'details' | 'cause'
+> & { readonly isBare?: boolean };
+
+/** As `ServiceError.from`, without making an error of what is none of ours: that would be half of what the reply for it costs. Never throws. */
+export function described(thrown: unknown): Described {
+  if (isServiceError(thrown) && isWhole(thrown)) return thrown;
+  const { code, message, options, isBare = false } = recognise(thrown);
+  const row = CODE_TABLE[code];
+  const status = options.status ?? row.status;
+  return {
+    code,
+    message,
+    reason: options.reason,
+    number: options.number,
+    status,
+    type: options.type ?? 'about:blank',
+    title: options.title ?? titleOf(code, options.status),
+    expose: options.expose ?? status < 500,
+    retryable: options.retryable ?? row.retryable,
+    retryAfterMs: options.retryAfterMs === undefined ? undefined : waitOf(options.retryAfterMs),
+    errors: options.errors,
+    details: undefined,
+    cause: options.cause,
+    isBare,
+  };
+}
+
+/** That of the code, or of the status when the error has one of its own. */
+function titleOf(code: Code, status: number | undefined): string {
+  const { title } = CODE_TABLE[code];
+  return status === undefined ? title : (STATUS_CODES[status] ?? title);
+}
+
 /** Whether one that has the brand can be answered with: another copy of the package made it, or somebody who only says so. */
 function isWhole(error: ServiceError): boolean {
   try {
-    return isCode(error.code) && Number.isInteger(error.status) && error.status >= 400 && error.status <= 599;
+    const { code, status, title, type, message } = error as Readonly<Record<keyof ServiceError, unknown>>;
+    const isStatus = Number.isInteger(status) && (status as number) >= 400 && (status as number) <= 599;
+    return isCode(code) && isStatus && [title, type, message].every((one) => typeof one === 'string');
   } catch {
     return false;
   }

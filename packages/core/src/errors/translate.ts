@@ -34,6 +34,7 @@ const MOST_ASKED = 8;
  */
 export function spokenTo(call: Call, error: ServiceError, translate: Translate, language: string): Spoken {
   let asked = 0;
+  const own = language.toLowerCase();
   const done = new Set<string>();
   for (const accepted of acceptedLanguages(call.header('accept-language'))) {
     // RFC 4647, 3.4: zh-Hans-CN, then zh-Hans, then zh.
@@ -44,7 +45,8 @@ export function spokenTo(call: Call, error: ServiceError, translate: Translate, 
       if (asked++ === MOST_ASKED) return { words: ownWords(error), language };
       const given = translated(error, range, translate);
       if (given !== undefined) return { words: wordsIn(error, given), language: range };
-      if (key === language.toLowerCase()) return { words: ownWords(error), language };
+      // A client that wants `en` gets `en-GB`: RFC 4647, 3.3.1.
+      if (own === key || own.startsWith(`${key}-`)) return { words: ownWords(error), language };
     }
   }
   return { words: ownWords(error), language };
@@ -72,7 +74,8 @@ export type TranslationTable = Readonly<Record<string, Readonly<Record<string, s
 
 /**
  * A `translate` that looks words up by language and by the error's reason, then by its code; `{name}` in a detail is filled with the param of
- * that name. A detail with a param that the error has not is not used.
+ * that name. A detail with a param that the error has not is not used. Where a language stands with its region alone, `zh-CN`, whoever asks for
+ * `zh` gets that.
  * @throws TypeError when the table is none
  */
 export function translations(table: TranslationTable): Translate {
@@ -85,12 +88,19 @@ export function translations(table: TranslationTable): Translate {
     languages.set(language.toLowerCase(), words);
   }
   return (error, locale) => {
-    const words = languages.get(locale.toLowerCase());
+    const words = languages.get(locale.toLowerCase()) ?? regional(languages, locale);
     const found = (error.reason === undefined ? undefined : words?.get(error.reason)) ?? words?.get(error.code);
     if (found?.detail === undefined) return found;
     const detail = filled(found.detail, error);
     return detail === undefined ? { ...(found.title !== undefined && { title: found.title }), detail: found.title ?? '' } : { ...found, detail };
   };
+}
+
+/** Who asks for `zh` reads `zh-CN` too: the first region of the language in the table. */
+function regional(languages: ReadonlyMap<string, ReadonlyMap<string, Translation>>, locale: string): ReadonlyMap<string, Translation> | undefined {
+  const start = `${locale.toLowerCase()}-`;
+  for (const [language, words] of languages) if (language.startsWith(start)) return words;
+  return undefined;
 }
 
 function checkedTranslation(given: unknown, option: string): Translation {

@@ -15,10 +15,12 @@ export interface RunnerSettings {
   readonly groups: ReadonlySet<string>;
 }
 
-/** What an object that is a check by more than its options may have as well; a class may have anything. */
-const KNOWN = namesOf<Check>({
+/** What a check may be told, beside what it does. */
+export type CheckOptions = Partial<Omit<Check, 'run' | 'onChange'>>;
+
+/** The names of those options, to be spread into `namesOf`. */
+export const CHECK_OPTIONS: Readonly<Record<keyof CheckOptions, true>> = {
   name: true,
-  run: true,
   critical: true,
   timeout: true,
   cacheFor: true,
@@ -27,8 +29,9 @@ const KNOWN = namesOf<Check>({
   interval: true,
   initialDelay: true,
   groups: true,
-  onChange: true,
-});
+};
+/** What an object that is a check by more than its options may have as well; a class may have anything. */
+const KNOWN = namesOf<Check>({ ...CHECK_OPTIONS, run: true, onChange: true });
 /** As it stands in a path. */
 const GROUP = /^[A-Za-z0-9_-]{1,64}$/;
 /** In the background a check in a hot loop would be an attack on what it asks. */

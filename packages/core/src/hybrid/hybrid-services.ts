@@ -1,6 +1,6 @@
 import type { Directory } from '../discovery/directory.js';
-import type { ActiveHealth } from '../health/active-health.js';
-import type { ActiveCheck } from '../health/active-check.js';
+import type { ActiveHealth } from '../health/active/active-health.js';
+import type { ActiveCheck } from '../health/active/active-check.js';
 import type { Logger } from '../logging/logger.js';
 import type { LayeredRegistry } from '../registry/layered.js';
 import type { Clock, Timer } from '../time/clock.js';

@@ -58,7 +58,7 @@ export function jsonLogger(options: JsonLoggerOptions = {}): Logger {
     if (LOG_LEVELS.indexOf(name) < threshold) return nothing;
     return (fields, message) => {
       try {
-        write(`${lineOf(new Date(clock.wallTime()).toISOString(), name, message, [base, fields], hidden)}\n`);
+        write(`${lineOf(new Date(clock.wallTime()).toISOString(), name, messageOf(fields, message), [base, fields], hidden)}\n`);
       } catch {
         // A logger that throws would turn a report of a failure into a failure.
       }
@@ -73,8 +73,20 @@ function toStderr(line: string): void {
   process.stderr.write(line);
 }
 
+/** pino takes a text alone, or an error alone: whoever is used to that gets the line that was meant. */
+function messageOf(fields: unknown, message: unknown): string {
+  try {
+    if (message !== undefined) return String(message);
+    if (typeof fields === 'string') return fields;
+    const error = fields instanceof Error ? fields : (fields as { readonly err?: unknown } | null | undefined)?.err;
+    return error instanceof Error ? String(error.message) : '';
+  } catch {
+    return '[unreadable]';
+  }
+}
+
 function lineOf(time: string, level: string, message: string, sources: readonly object[], hidden: Redaction): string {
-  const text = safeText(String(message), MAX_LINE_BYTES, hidden.key);
+  const text = safeText(message, MAX_LINE_BYTES, hidden.key);
   const whole = assemble(time, level, text, sources, new Shaper(hidden, MAX_LINE_BYTES, MAX_ITEMS));
   if (Buffer.byteLength(whole) <= MAX_LINE_BYTES) return whole;
   for (const limit of TIGHTER) {
@@ -91,11 +103,19 @@ function assemble(time: string, level: string, msg: string, sources: readonly ob
   line['msg'] = msg;
   if (wasCut) line['cut'] = true;
   for (const source of sources) {
-    const fields = source instanceof Error ? { err: source } : source;
-    const plain = shaper.shape(fields, 0, shaper.hidden.paths) as Record<string, unknown>;
+    const plain = shaper.shape(fieldsOf(source), 0, shaper.hidden.paths) as Record<string, unknown>;
     for (const key in plain) line[Object.hasOwn(line, key) && RESERVED.has(key) ? `${key}_` : key] = plain[key];
   }
   return escaped(JSON.stringify(line));
+}
+
+function fieldsOf(source: unknown): object {
+  if (typeof source !== 'object' || source === null) return {};
+  try {
+    return source instanceof Error ? { err: source } : Array.isArray(source) ? { items: source } : source;
+  } catch {
+    return { fields: '[unreadable]' }; // a Proxy whose trap throws
+  }
 }
 
 const RESERVED: ReadonlySet<string> = new Set(['time', 'level', 'msg', 'cut']);

@@ -43,9 +43,14 @@ export function secretPaths(paths: readonly string[]): SecretPaths | undefined {
   return root;
 }
 
-/** Where the key leads; undefined when no path goes on. Of a name and `*` that both fit, both are followed. */
+/**
+ * Where the key leads; undefined when no path goes on. Of a name and `*` that both fit, both are followed. A key with dots in it, as the attributes
+ * of OpenTelemetry have them (`{ 'user.email': … }`), is followed as what the same path would lead to.
+ */
 export function below(paths: SecretPaths | undefined, key: string): SecretPaths | undefined {
   if (paths === undefined) return undefined;
+  const dot = key.indexOf('.');
+  if (dot > 0 && key.length <= LONGEST_PATH) return below(below(paths, key.slice(0, dot)), key.slice(dot + 1));
   const named = paths.byKey.get(key);
   if (named === undefined || paths.any === undefined) return named ?? paths.any;
   return both(named, paths.any);

@@ -139,6 +139,7 @@ export class Shaper {
   /** Only what an error is known by: other own fields of foreign errors hold whole requests, with their credentials. */
   #error(error: Error, depth: number, paths: SecretPaths | undefined, causes: number): Record<string, unknown> {
     const record: Record<string, unknown> = {};
+    const hidesMessage = below(paths, 'message')?.secret === true;
     const put = (key: string, shape: (value: unknown) => unknown): void => {
       let shaped: unknown;
       try {
@@ -155,7 +156,7 @@ export class Shaper {
     put('code', (code) => (typeof code === 'string' || typeof code === 'number' ? this.shape(code, depth) : undefined));
     put('reason', (reason) => (typeof reason === 'string' ? this.#text(reason) : undefined));
     put('status', (status) => (typeof status === 'number' ? this.shape(status, depth) : undefined));
-    put('stack', (stack) => (typeof stack === 'string' ? this.#text(stack) : undefined));
+    put('stack', (stack) => (typeof stack === 'string' ? this.#text(hidesMessage ? framesOf(stack) : stack) : undefined));
     put('cause', (cause) => this.#cause(cause, depth, below(paths, 'cause'), causes + 1));
     put('errors', (errors) =>
       Array.isArray(errors) && isAggregate(error) ? this.#errors(errors, depth, below(paths, 'errors'), causes + 1) : undefined,
@@ -176,6 +177,12 @@ export class Shaper {
     if (errors.length > MAX_ERRORS) shaped.push(`… (${errors.length - MAX_ERRORS} more)`);
     return shaped;
   }
+}
+
+/** A stack without its head, which repeats the message, however many lines that has. */
+function framesOf(stack: string): string {
+  const at = stack.search(/^ {4}at /m);
+  return at < 0 ? REDACTED : `${REDACTED}\n${stack.slice(at)}`;
 }
 
 /** Of other realms too: `vm`, worker threads' copies, a test runner's sandbox. */

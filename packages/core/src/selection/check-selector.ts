@@ -1,5 +1,7 @@
+import type { Balancer } from '../balancing/balancer.js';
 import type { Ejector } from '../balancing/ejector.js';
 import type { Fleet, Load } from '../balancing/load.js';
+import { subset } from '../balancing/subset.js';
 import { checkFunction, checkList, checkMethods, checkOptions, checkSurroundings, namesOf } from '../options/check.js';
 import { shown } from '../options/shown.js';
 import type { SelectorOptions } from './service-selector.js';
@@ -29,6 +31,9 @@ export function checkSelectorOptions(options: SelectorOptions): void {
   checkSurroundings('createSelector', options);
   checkList(options.filters, 'createSelector filters', 'filters { key?(call), keep(instance, key) }');
   checkFunction(options.subset, 'createSelector subset');
+  // It is a function too, and would fail at the first list, behind everybody's back.
+  if ((options.subset as unknown) === subset)
+    throw new TypeError("createSelector subset: the function subset itself chooses nothing. Call it first, such as subset({ client: 'gateway-7' }).");
   checkFunction(options.onPriority, 'createSelector onPriority');
   checkFunction(options.onArrival, 'createSelector onArrival');
   checkFunction(options.onDeparture, 'createSelector onDeparture');
@@ -39,15 +44,19 @@ export function checkSelectorOptions(options: SelectorOptions): void {
   checkMethods(directory, ['lookup', 'subscribe'], 'createSelector directory', 'Give what createDirectory() made');
   if (ejector !== false && typeof (ejector as Partial<Ejector> | null)?.windowMs !== 'number')
     throw new TypeError(`createSelector ejector: ${shown(ejector)} is none. Give what ejector({ … }) made, or false.`);
-  for (const [option, value] of Object.entries({ balancer, fallback })) {
-    checkMethods(value, ['pick'], `createSelector ${option}`, 'Give a balancer such as p2c(); a factory has to be called');
-    checkMethods(value?.load, ['fleet'], `createSelector ${option}.load`, 'Give a Load such as relativeLatency(), or leave it out');
-  }
+  checkBalancer(balancer, 'createSelector balancer');
+  checkBalancer(fallback, 'createSelector fallback');
   checkEach(filters, ['keep'], 'filters', 'Give objects { key?(call), keep(instance, key) }');
   checkEach(listOf(options.routing), ['route'], 'routing', 'Give what routing() or canary() made, or an object { name, route(call, states) }');
   checkEach(listOf(options.health), ['healthOf', 'onChange'], 'health', 'Give an object { healthOf(instance), onChange(listener) }');
   if (zone !== undefined && (typeof zone !== 'string' || zone === ''))
     throw new TypeError(`createSelector zone: ${shown(zone)} is no zone. Give the name that instances here are registered with, such as 'eu-1'.`);
+}
+
+/** A balancer, or nothing. @throws TypeError */
+export function checkBalancer(value: Balancer | undefined, option: string): void {
+  checkMethods(value, ['pick'], option, 'Give a balancer such as p2c(); a factory has to be called');
+  checkMethods(value?.load, ['fleet'], `${option}.load`, 'Give a Load such as relativeLatency(), or leave it out');
 }
 
 function checkEach(values: readonly (object | undefined)[], methods: readonly string[], option: string, remedy: string): void {

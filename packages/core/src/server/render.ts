@@ -4,6 +4,7 @@ import { Reply, isStream } from '../call/reply.js';
 import { bytesOf } from '../call/bytes.js';
 import { jsonLoss } from '../call/json-loss.js';
 import type { BodyStream } from '../call/reply.js';
+import { PROBLEM_TYPE } from '../errors/problem.js';
 
 /** What goes to the socket: text, bytes, a stream, or nothing. */
 export type Payload = string | Uint8Array | BodyStream | undefined;
@@ -111,6 +112,10 @@ function addHeader(head: Head, name: string, value: string | number | readonly s
       head[name] = Number(value);
       return;
     default:
+  }
+  if (value === PROBLEM_TYPE && name === 'content-type') {
+    head[name] = value; // every error has it, and the two checks would be a tenth of what is done for one
+    return;
   }
   validateHeaderName(name);
   if (typeof value === 'object') {

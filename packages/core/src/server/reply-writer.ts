@@ -20,7 +20,7 @@ export function writeReply(res: ServerResponse, reply: Reply, method: string, re
     if (!res.writableEnded && !res.destroyed) cutShort(res);
     return;
   }
-  if (reply.error !== undefined) for (const name of OF_ANOTHER_BODY) res.removeHeader(name);
+  if (reply.error !== undefined) forgetOtherBody(res);
   mergeWithPresent(res, head);
   res.writeHead(status, head);
   if (payload === undefined || method === 'HEAD') {
@@ -60,7 +60,17 @@ function mergeWithPresent(res: ServerResponse, head: Head): void {
 
 function ignore(): void {}
 
-/** What middleware had set for the reply that it meant to give is not for that of an error: `content-encoding` would make its body unreadable. */
-export const OF_ANOTHER_BODY: readonly string[] = ['content-type', 'content-length', 'content-encoding', 'etag', 'last-modified'];
+const OF_ANOTHER_BODY: readonly string[] = ['content-type', 'content-length', 'content-encoding', 'etag', 'last-modified', 'expires'];
+
+/**
+ * What middleware had set for the reply that it meant to give is not for that of an error: `content-encoding` would make its body unreadable, and
+ * with `max-age` a cache would answer with the error for hours. A `cache-control` that forbids to store stays.
+ */
+export function forgetOtherBody(res: ServerResponse): void {
+  // Taking away what is not there costs four times what asking for it does.
+  for (const name of OF_ANOTHER_BODY) if (res.hasHeader(name)) res.removeHeader(name);
+  const kept = res.getHeader('cache-control');
+  if (kept !== undefined && !/no-store|no-cache/i.test(String(kept))) res.removeHeader('cache-control');
+}
 
 const LISTS = ['set-cookie', 'vary', 'link'] as const;

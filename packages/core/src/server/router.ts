@@ -2,6 +2,7 @@ import createRouter from 'find-my-way';
 import type { HTTPMethod, HTTPVersion, Instance } from 'find-my-way';
 import { begins } from '../call/begun.js';
 import type { Call, Params } from '../call/call.js';
+import { fails, handlerOf, settling } from '../call/flow.js';
 import { operation } from '../call/operation.js';
 import type { Operation } from '../call/operation.js';
 import type { Reply } from '../call/reply.js';
@@ -182,23 +183,27 @@ export function endOf({ handler, options }: Pick<Route, 'handler' | 'options'>):
   const finish = (result: unknown): Reply => replyOf(result, status);
   const run = (call: Call): Promise<Reply> => {
     // The client left while the app's middleware, a queue or the body was waited for: there is nobody to do it for.
-    if (call.aborted) return Promise.reject(call.reason);
+    if (call.aborted) throw call.reason;
     begins(call);
-    try {
-      const result = handler(call);
-      return isThenable(result) ? (result.then(finish) as Promise<Reply>) : Promise.resolve(finish(result));
-    } catch (error) {
-      return Promise.reject(error);
-    }
+    const result = handler(call);
+    return isThenable(result) ? Promise.resolve(result).then(finish) : Promise.resolve(finish(result));
   };
-  if (kind === 'none') return run;
-  return (call) => {
-    if (!hasBody(call.headers)) return run(call);
+  const start = (call: Call): Promise<Reply> => {
+    if (kind === 'none' || !hasBody(call.headers)) return run(call);
     const exchange = call.values.get(EXCHANGE);
     if (exchange === undefined) return run(call);
     if (kind === 'stream') return run(call.derive({ body: exchange.req }));
     return readBody(exchange, call, kind, bodyLimit).then((body) => run(call.derive({ body })));
   };
+  return handlerOf<Call, Reply>((call, to) => {
+    let result: Promise<Reply>;
+    try {
+      result = start(call);
+    } catch (error) {
+      return fails(error, to);
+    }
+    return settling(result, to);
+  });
 }
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {

@@ -1,5 +1,7 @@
 import type { Call } from '../call/call.js';
 import { runInContext } from '../call/context.js';
+import { flowOf, handlerOf } from '../call/flow.js';
+import type { Continuation } from '../call/flow.js';
 import type { Reply } from '../call/reply.js';
 import { withReplyHeaders } from '../call/reply-headers.js';
 import { problemReply } from '../errors/problem.js';
@@ -83,26 +85,45 @@ export function context(): Wrapper {
 
 /** Makes a reply of whatever was thrown, and sees to it that every reply can be sent. */
 export function errorsToReplies(toReply: (error: unknown, call: Call) => Reply): Wrapper {
-  return named({ name: 'errors' }, (next) => (call) => {
-    const failed = (error: unknown): Reply => {
-      try {
-        return render(withReplyHeaders(toReply(error, call), call));
-      } catch (unsendable) {
-        return problemReply(unsendable, call);
-      }
-    };
-    try {
-      return next(call).then((reply) => {
-        try {
-          return render(withReplyHeaders(reply, call));
-        } catch (error) {
-          return failed(error);
-        }
-      }, failed);
-    } catch (error) {
-      return Promise.resolve(failed(error));
-    }
+  return named({ name: 'errors' }, (next) => {
+    const flow = flowOf(next);
+    return handlerOf<Call, Reply>((call, to) => flow(call, new Answering(toReply, call, to)));
   });
+}
+
+/** Hands on nothing but replies that can be sent. */
+class Answering implements Continuation<Reply> {
+  readonly #toReply: (error: unknown, call: Call) => Reply;
+  readonly #call: Call;
+  readonly #to: Continuation<Reply>;
+
+  constructor(toReply: (error: unknown, call: Call) => Reply, call: Call, to: Continuation<Reply>) {
+    this.#toReply = toReply;
+    this.#call = call;
+    this.#to = to;
+  }
+
+  succeeded(reply: Reply): Reply | Promise<Reply> {
+    let sendable: Reply;
+    try {
+      sendable = render(withReplyHeaders(reply, this.#call));
+    } catch (error) {
+      sendable = this.#replyFor(error);
+    }
+    return this.#to.succeeded(sendable);
+  }
+
+  failed(error: unknown): Reply | Promise<Reply> {
+    return this.#to.succeeded(this.#replyFor(error));
+  }
+
+  #replyFor(error: unknown): Reply {
+    try {
+      return render(withReplyHeaders(this.#toReply(error, this.#call), this.#call));
+    } catch (unsendable) {
+      return problemReply(unsendable, this.#call);
+    }
+  }
 }
 
 /** Sees to it that every reply can be sent; what cannot is an error, which goes to the framework. */

@@ -9,6 +9,7 @@ import type { ListenOptions, ServerLimits } from '../server/http-adapter.js';
 import type { Route } from '../server/route.js';
 import type { AdvertiseOptions } from './advertise.js';
 import { checkFlushables } from './flush-telemetry.js';
+import { checkCatalogues, checkErrorWatches } from './error-watches.js';
 import type { ServiceOptions } from './service.js';
 
 const ADVERTISE = namesOf<AdvertiseOptions>({ host: true, port: true });
@@ -48,6 +49,8 @@ export function checkServiceOptions(options: ServiceOptions): void {
   checkList(limits, 'createService limits', 'wrappers, the outermost first');
   checkMappers(errors, 'createService errors');
   if (options.errorReplies !== undefined) checkErrorReplies(options.errorReplies, 'createService errorReplies');
+  checkErrorWatches(options.errorMonitor, 'createService errorMonitor');
+  checkCatalogues(options.catalogues, 'createService catalogues');
   if (options.rateLimit !== undefined && (typeof options.rateLimit !== 'object' || options.rateLimit === null))
     throw new TypeError(`createService rateLimit: ${shown(options.rateLimit)} does not fit. Give its options, such as { limit: 100, per: '1s' }.`);
   const found: unknown = options.concurrencyLimit;

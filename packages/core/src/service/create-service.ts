@@ -30,6 +30,7 @@ import { advertisedAddress, instanceId, isLocalRegistry, isLoopback } from './ad
 import { announce } from './announcement.js';
 import { discoveryCheck } from './discovery-check.js';
 import { checkHealthPaths, checkServiceOptions } from './check-service.js';
+import { errorWatches, watching } from './error-watches.js';
 import { LifeCycle } from './life-cycle.js';
 import { listening, unbound } from './listening.js';
 import type { Service, ServiceOptions } from './service.js';
@@ -52,6 +53,8 @@ const OPTIONS: Readonly<Record<keyof ServiceOptions, true>> = {
   limits: true,
   errors: true,
   errorReplies: true,
+  errorMonitor: true,
+  catalogues: true,
   errorHandling: true,
   timeout: true,
   observe: true,
@@ -124,6 +127,7 @@ export function createService(options: ServiceOptions): Service {
   const health = healthHandler(monitor, (question) => {
     if (question === 'ready' || question === 'all') probed = true;
   });
+  const watches = errorWatches(options.errorMonitor);
   const mountable = createMountable({
     name,
     routes,
@@ -133,7 +137,7 @@ export function createService(options: ServiceOptions): Service {
     logger,
     ...(options.rateLimit !== undefined && { rateLimit: options.rateLimit }),
     ...(options.concurrencyLimit !== undefined && { concurrencyLimit: options.concurrencyLimit }),
-    ...(options.wrappers !== undefined && { wrappers: options.wrappers }),
+    wrappers: [...watching(watches), ...(options.wrappers ?? [])],
     ...(options.limits !== undefined && { limits: options.limits }),
     ...(options.errors !== undefined && { errors: options.errors }),
     ...(options.errorReplies !== undefined && { errorReplies: options.errorReplies }),
@@ -255,6 +259,7 @@ export function createService(options: ServiceOptions): Service {
         forgetNote();
         forgetCheck?.();
         for (const forget of forgetChecks.splice(0)) forget();
+        for (const one of watches) one.close();
         await degradation?.stop();
         await clients.close();
       },

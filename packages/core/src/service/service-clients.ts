@@ -3,7 +3,7 @@ import type { ClientOptions, ServiceClient } from '../client/service-client.js';
 import { httpTransport } from '../client/http-transport.js';
 import type { Transport } from '../client/transport.js';
 import { ServiceError } from '../errors/service-error.js';
-import type { AdaptiveScore } from '../health/adaptive-score.js';
+import type { AdaptiveScore } from '../health/adaptive-score/adaptive-score.js';
 import type { Logger } from '../logging/logger.js';
 import { checkRecord } from '../options/check.js';
 import type { Clock } from '../time/clock.js';

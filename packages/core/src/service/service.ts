@@ -2,10 +2,11 @@ import type { Server } from 'node:http';
 import type { ClientClass } from '../client/client-decorators.js';
 import type { ClientOptions, ServiceClient } from '../client/service-client.js';
 import type { DirectoryStats } from '../discovery/directory-stats.js';
+import type { CatalogueEntry } from '../errors/catalogue.js';
 import type { ErrorMapper } from '../errors/error-mapper.js';
 import type { ErrorReplyOptions } from '../errors/error-replies.js';
-import type { Degradation } from '../health/degradation.js';
-import type { DegradationMode } from '../health/degradation-options.js';
+import type { Degradation } from '../health/degradation/degradation.js';
+import type { DegradationMode } from '../health/degradation/options.js';
 import type { Monitor } from '../health/monitor.js';
 import type { MonitorOptions } from '../health/monitor-options.js';
 import type { Logger } from '../logging/logger.js';
@@ -23,8 +24,9 @@ import type { KeyedRateLimitOptions, RateLimitOptions } from '../wrappers/rate-l
 import type { WrapperOption } from '../wrappers/stack.js';
 import type { Wrapper } from '../wrappers/wrapper.js';
 import type { AdvertiseOptions } from './advertise.js';
+import type { ErrorWatch } from './error-watches.js';
 import type { StopHookOptions } from './hooks.js';
-import type { ServiceState } from './life-cycle.js';
+import type { ServiceState } from './life-state.js';
 import type { LifeCycleOptions } from './life-cycle-options.js';
 import type { PhaseListener } from './phases.js';
 import type { ClientDefaults } from './service-clients.js';
@@ -69,6 +71,10 @@ export interface ServiceOptions extends LifeCycleOptions {
   readonly errors?: readonly ErrorMapper[];
   /** How errors are answered that none of these took: form, languages, challenge. Default: problem+json in the error's own words. */
   readonly errorReplies?: ErrorReplyOptions;
+  /** What `errorMonitor()` or `errorAggregator()` made, or several of them: each stands outside of `errors`, where refusals are seen too, and is closed at stop. Default none. */
+  readonly errorMonitor?: ErrorWatch | readonly ErrorWatch[];
+  /** Of all that it uses: reasons and numbers that two of them have are refused at construction, by `lintCatalogues()`. Default none. */
+  readonly catalogues?: readonly Iterable<CatalogueEntry>[];
   /** Who answers what was thrown: `problem` (default) we do, `native` the app does. */
   readonly errorHandling?: 'problem' | 'native';
   /** Bound of the work for a request; a caller's deadline only lowers it. Default 30 s. */

@@ -17,14 +17,14 @@ export interface CorrelationFields {
 }
 
 /**
- * The fields of the request that the running code works for; none outside of one. Trace and span are those of OpenTelemetry when it records, else the
+ * The fields of the request that the running code works for; none outside of one. A new object each time, since pino writes into it. Trace and span are those of OpenTelemetry when it records, else the
  * trace is that of the request's `traceparent`. For the `mixin` of pino: `pino({ mixin: correlationFields })`.
  */
 export function correlationFields(): CorrelationFields {
   const call = currentCall();
   const span = trace.getSpanContext(context.active());
   const traced = span !== undefined && isSpanContextValid(span);
-  if (call === undefined) return traced ? { traceId: span.traceId, spanId: span.spanId } : NONE;
+  if (call === undefined) return traced ? { traceId: span.traceId, spanId: span.spanId } : {};
   const requestId = call.values.get(REQUEST_ID);
   const user = call.values.get(PRINCIPAL)?.id;
   const traceId = traced ? span.traceId : TRACEPARENT.exec(call.header('traceparent') ?? '')?.[1];
@@ -38,7 +38,6 @@ export function correlationFields(): CorrelationFields {
   };
 }
 
-const NONE: CorrelationFields = Object.freeze({});
 const LONGEST_USER = 128;
 const TRACEPARENT = /^[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}/;
 
@@ -51,9 +50,21 @@ export function contextLogger(logger: Logger): Logger {
   const at =
     (level: 'debug' | 'info' | 'warn' | 'error') =>
     (fields: object, message: string): void => {
-      logger[level]({ ...safeFields(), ...(fields instanceof Error ? { err: fields } : fields) }, message);
+      const given: unknown = fields;
+      // pino takes a text alone; spread, it would be a field for each letter.
+      if (typeof given === 'string' && message === undefined) return logger[level](safeFields(), given);
+      logger[level]({ ...safeFields(), ...ownFields(given) }, message);
     };
   return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') };
+}
+
+function ownFields(fields: unknown): object {
+  if (typeof fields !== 'object' || fields === null) return {};
+  try {
+    return fields instanceof Error ? { err: fields } : { ...fields };
+  } catch {
+    return { fields: '[unreadable]' }; // a Proxy or a getter that throws: whoever logs shall not fail
+  }
 }
 
 /** A line without its request is better than none. */
@@ -61,6 +72,6 @@ function safeFields(): CorrelationFields {
   try {
     return correlationFields();
   } catch {
-    return NONE;
+    return {};
   }
 }

@@ -1,4 +1,5 @@
 import { contextCases } from './context.js';
+import { deadlineCases } from './deadlines.js';
 import { drainCases } from './drain.js';
 import { errorReplyCases } from './error-replies.js';
 import { errorCases } from './errors.js';
@@ -17,6 +18,7 @@ export const httpAdapterCases: readonly HttpAdapterCase[] = Object.freeze([
   ...requestCases,
   ...replyCases,
   ...errorCases,
+  ...deadlineCases,
   ...errorReplyCases,
   ...nativeCases,
   ...foreignCases,

@@ -1,15 +1,12 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
-import { PassThrough } from 'node:stream';
 import { REASONS, RemoteError, Reply, ServiceError, get, post, put, silentLogger } from '@ferrule/core';
 import type { Wrapper } from '@ferrule/core';
 import { refusal } from '@ferrule/core/adapter';
-import { manualClock } from '../manual-clock.js';
-import { requestBytes } from '../raw-http.js';
-import { deferred, problemOf, stageCase } from './stage.js';
+import { problemOf, stageCase } from './stage.js';
 import type { HttpAdapterCase } from './stage.js';
 
-const thrown: readonly HttpAdapterCase[] = [
+/** What is thrown, and what the client and the log see of it. */
+export const errorCases: readonly HttpAdapterCase[] = [
   stageCase("a ServiceError is a problem with its code, reason, number, detail and the request's id", async (stage) => {
     const find = get('/users/:id', () => {
       throw new ServiceError('NOT_FOUND', 'No user 42', { reason: 'USER_NOT_FOUND', number: 10001, type: 'https://errors.test/user-not-found' });
@@ -225,79 +222,3 @@ const thrown: readonly HttpAdapterCase[] = [
     assert.equal(await told('GET', '/theirs'), '1');
   }),
 ];
-
-const deadlines: readonly HttpAdapterCase[] = [
-  stageCase('a handler past the timeout is answered with a 504 problem and its signal is aborted', async (stage) => {
-    const clock = manualClock();
-    const started = deferred();
-    const aborted = deferred();
-    const slow = get('/slow', async (call) => {
-      call.signal.addEventListener('abort', () => aborted.resolve());
-      started.resolve();
-      await aborted.promise;
-      return 'too late';
-    });
-    const connection = await stage.connect(await stage.start({ routes: [slow], clock, timeout: '1s' }));
-    connection.send(requestBytes('GET', '/slow'));
-    await started.promise;
-    await clock.advance(1_000);
-    assert.equal(problemOf(await connection.reply(), 504, 'DEADLINE_EXCEEDED')['reason'], 'TIMEOUT');
-    await aborted.promise;
-  }),
-  stageCase('what a handler gives after its timeout is dropped, a stream destroyed', async (stage) => {
-    const clock = manualClock();
-    const started = deferred();
-    const late = deferred();
-    const source = new PassThrough();
-    const closed = once(source, 'close');
-    const slow = get('/slow', async () => {
-      started.resolve();
-      await late.promise;
-      return source;
-    });
-    const service = await stage.start({ routes: [slow, get('/alive', () => 'yes')], clock, timeout: '1s' });
-    const connection = await stage.connect(service);
-    connection.send(requestBytes('GET', '/slow'));
-    await started.promise;
-    await clock.advance(1_000);
-    problemOf(await connection.reply(), 504);
-    late.resolve();
-    await closed;
-    connection.send(requestBytes('GET', '/alive'));
-    assert.equal((await connection.reply()).text, 'yes');
-  }),
-  stageCase('a deadline header lowers the timeout and never raises it', async (stage) => {
-    const clock = manualClock();
-    const left = get('/left', (call) => ({ left: call.deadline! - clock.now() }));
-    const service = await stage.start({ routes: [left], clock, timeout: '1s' });
-    const table: readonly (readonly [headers: Readonly<Record<string, string>>, left: number])[] = [
-      [{}, 1_000],
-      [{ 'x-request-timeout-ms': '50' }, 50],
-      [{ 'x-request-timeout-ms': '60000' }, 1_000],
-      [{ 'grpc-timeout': '200m' }, 200],
-      [{ 'x-request-timeout-ms': 'soon' }, 1_000],
-      [{ 'x-request-timeout-ms': '-5' }, 1_000],
-    ];
-    for (const [headers, expected] of table)
-      assert.deepEqual((await stage.ask(service, 'GET', '/left', headers)).json(), { left: expected }, JSON.stringify(headers));
-  }),
-  stageCase('a request whose deadline header runs out is answered 504', async (stage) => {
-    const clock = manualClock();
-    const started = deferred();
-    const slow = get(
-      '/slow',
-      (call) =>
-        new Promise((_resolve, reject) => {
-          call.onAbort(reject);
-          started.resolve();
-        }),
-    );
-    const connection = await stage.connect(await stage.start({ routes: [slow], clock }));
-    connection.send(requestBytes('GET', '/slow', { 'x-request-timeout-ms': '50' }));
-    await started.promise;
-    await clock.advance(50);
-    problemOf(await connection.reply(), 504, 'DEADLINE_EXCEEDED');
-  }),
-];
-
-export const errorCases: readonly HttpAdapterCase[] = [...thrown, ...deadlines];

@@ -8,8 +8,10 @@ import { systemClock } from '../../time/clock.js';
 import type { Clock } from '../../time/clock.js';
 import type { Check } from '../check.js';
 import { addressOf } from './address.js';
-import { CHECK_OPTIONS, checkCount, madeCheck } from './made-check.js';
-import type { CheckOptions, CheckResult } from './made-check.js';
+import { CHECK_OPTIONS } from '../check-settings.js';
+import { checkCount, madeCheck } from './made-check.js';
+import type { CheckOptions } from '../check-settings.js';
+import type { CheckResult } from './made-check.js';
 import { size } from './thresholds.js';
 
 export interface BandwidthCheckOptions extends CheckOptions {

@@ -5,8 +5,9 @@ import type { Clock } from '../../time/clock.js';
 import { toMs } from '../../time/duration.js';
 import type { Duration } from '../../time/duration.js';
 import type { Check } from '../check.js';
-import { CHECK_OPTIONS, madeCheck } from './made-check.js';
-import type { CheckOptions } from './made-check.js';
+import { CHECK_OPTIONS } from '../check-settings.js';
+import { madeCheck } from './made-check.js';
+import type { CheckOptions } from '../check-settings.js';
 import { checkSays, judged, limitsOrNone, percent } from './thresholds.js';
 import type { Thresholds } from './thresholds.js';
 

@@ -1,8 +1,9 @@
 import { statfs } from 'node:fs/promises';
 import { checkOptions, namesOf } from '../../options/check.js';
 import type { Check } from '../check.js';
-import { CHECK_OPTIONS, checkCount, checkText, madeCheck } from './made-check.js';
-import type { CheckOptions } from './made-check.js';
+import { CHECK_OPTIONS } from '../check-settings.js';
+import { checkCount, checkText, madeCheck } from './made-check.js';
+import type { CheckOptions } from '../check-settings.js';
 import { judged, limitsOf, percent, size } from './thresholds.js';
 import type { Thresholds } from './thresholds.js';
 

@@ -1,8 +1,9 @@
 import { checkOptions, namesOf } from '../../options/check.js';
 import type { Check } from '../check.js';
 import { eventLoopFigures, holdEventLoopMeter } from './event-loop-meter.js';
-import { CHECK_OPTIONS, madeCheck } from './made-check.js';
-import type { CheckOptions } from './made-check.js';
+import { CHECK_OPTIONS } from '../check-settings.js';
+import { madeCheck } from './made-check.js';
+import type { CheckOptions } from '../check-settings.js';
 import { checkSays, judged, limitsOrNone, percent } from './thresholds.js';
 import type { Thresholds } from './thresholds.js';
 

@@ -1,7 +1,7 @@
 import { checkOptions, namesOf } from '../../options/check.js';
 import type { Check } from '../check.js';
-import { httpProbe } from '../http-probe.js';
-import type { HttpProbeOptions } from '../http-probe.js';
+import { httpProbe } from '../probes/http-probe.js';
+import type { HttpProbeOptions } from '../probes/http-probe.js';
 import { addressOf } from './address.js';
 import { TIMED_OPTIONS, ofProbe, timedCheck } from './made-check.js';
 import type { TimedCheckOptions } from './made-check.js';

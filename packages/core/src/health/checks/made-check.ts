@@ -5,11 +5,9 @@ import type { Clock } from '../../time/clock.js';
 import { toMs } from '../../time/duration.js';
 import type { Duration } from '../../time/duration.js';
 import type { Check, CheckContext, HealthStatus } from '../check.js';
-import { runnerSettings } from '../check-settings.js';
-import type { ProbeResult } from '../probe.js';
-
-/** What every ready-made check takes beside its own options: those of a `Check`. */
-export type CheckOptions = Partial<Omit<Check, 'run' | 'onChange'>>;
+import { CHECK_OPTIONS, runnerSettings } from '../check-settings.js';
+import type { CheckOptions } from '../check-settings.js';
+import type { ProbeResult } from '../probes/probe.js';
 
 /** What a ready-made check that waits for somebody's answer takes. */
 export interface TimedCheckOptions extends CheckOptions {
@@ -24,18 +22,6 @@ export interface CheckResult {
   readonly output?: string;
 }
 
-/** The names of those options, to be spread into `namesOf`. */
-export const CHECK_OPTIONS: Readonly<Record<keyof CheckOptions, true>> = {
-  name: true,
-  critical: true,
-  timeout: true,
-  cacheFor: true,
-  failuresToFail: true,
-  successesToPass: true,
-  interval: true,
-  initialDelay: true,
-  groups: true,
-};
 export const TIMED_OPTIONS: Readonly<Record<keyof TimedCheckOptions, true>> = { ...CHECK_OPTIONS, warnAfter: true, clock: true };
 
 /** What a kind of check is made of. */

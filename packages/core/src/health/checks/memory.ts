@@ -2,8 +2,9 @@ import { totalmem } from 'node:os';
 import { getHeapStatistics } from 'node:v8';
 import { checkOptions, namesOf } from '../../options/check.js';
 import type { Check } from '../check.js';
-import { CHECK_OPTIONS, checkCount, madeCheck } from './made-check.js';
-import type { CheckOptions } from './made-check.js';
+import { CHECK_OPTIONS } from '../check-settings.js';
+import { checkCount, madeCheck } from './made-check.js';
+import type { CheckOptions } from '../check-settings.js';
 import { checkSays, judged, limitsOrNone, percent, size } from './thresholds.js';
 import type { Thresholds } from './thresholds.js';
 

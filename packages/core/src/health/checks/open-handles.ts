@@ -1,7 +1,8 @@
 import { checkList, checkOptions, namesOf } from '../../options/check.js';
 import type { Check } from '../check.js';
-import { CHECK_OPTIONS, checkText, madeCheck } from './made-check.js';
-import type { CheckOptions } from './made-check.js';
+import { CHECK_OPTIONS } from '../check-settings.js';
+import { checkText, madeCheck } from './made-check.js';
+import type { CheckOptions } from '../check-settings.js';
 import { checkSays, judged, limitsOf } from './thresholds.js';
 import type { Thresholds } from './thresholds.js';
 

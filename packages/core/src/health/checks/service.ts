@@ -3,8 +3,9 @@ import { checkMethods, checkOptions, namesOf } from '../../options/check.js';
 import { shown } from '../../options/shown.js';
 import { checkServiceName } from '../../registry/instance.js';
 import type { Check } from '../check.js';
-import { CHECK_OPTIONS, checkCount, madeCheck } from './made-check.js';
-import type { CheckOptions } from './made-check.js';
+import { CHECK_OPTIONS } from '../check-settings.js';
+import { checkCount, madeCheck } from './made-check.js';
+import type { CheckOptions } from '../check-settings.js';
 
 /** What knows endpoints of a service by what calls to them came to: a ServiceSelector is one. */
 export interface EndpointSource {

@@ -1,6 +1,6 @@
 import { checkOptions, namesOf } from '../../options/check.js';
 import type { Check } from '../check.js';
-import { checkProbePort, tcpProbe } from '../tcp-probe.js';
+import { checkProbePort, tcpProbe } from '../probes/tcp-probe.js';
 import { TIMED_OPTIONS, checkText, ofProbe, timedCheck } from './made-check.js';
 import type { TimedCheckOptions } from './made-check.js';
 
