@@ -260,7 +260,7 @@ describe('ServiceError.from', () => {
 
   it('gives back the error of another copy of the package, and takes nothing for one that only says so', () => {
     const brand = Symbol.for('ferrule.error');
-    const foreign = Object.assign(new Error('m'), { code: 'NOT_FOUND', status: 404, [brand]: true });
+    const foreign = Object.assign(new Error('m'), { code: 'NOT_FOUND', status: 404, title: 'Not Found', type: 'about:blank', [brand]: true });
     expect(ServiceError.from(foreign)).to.equal(foreign);
     for (const members of [{}, { code: 'NOPE', status: 404 }, { code: 'NOT_FOUND', status: 10_001 }, { code: 'NOT_FOUND' }]) {
       const known = ServiceError.from({ [brand]: true, ...members });

@@ -6,6 +6,7 @@ import Koa from 'koa';
 import request from 'supertest';
 import { Reply, ServiceError, createService, get, monitor, post, retry, silentLogger, timeout } from '@ferrule/core';
 import type { Service, ServiceOptions } from '@ferrule/core';
+import { EXCHANGE } from '@ferrule/core/adapter';
 import { handle, healthRoutes, koaAdapter, native, problemErrors, routes } from '@ferrule/koa';
 import { manualClock, rawConnection, rawRequest, requestBytes } from '@ferrule/testing';
 
@@ -39,6 +40,32 @@ describe('the Koa adapter', () => {
   };
   afterEach(async () => {
     for (const service of services.splice(0)) await service.stop();
+  });
+
+  it('keeps what a wrapper has set on the context, but for what an error does away with, in an app of its own too', async () => {
+    const fails = get('/fails', () => Promise.reject(new Error('hunter2')));
+    const gives = get('/gives', () => new Reply(201, { id: 1 }, { 'set-cookie': 'b=2' }));
+    const spoils: ServiceOptions['wrappers'] = [
+      (next) => (call) => {
+        const ctx = call.values.get(EXCHANGE)!.native as Koa.Context;
+        ctx.status = 202;
+        ctx.set({ 'content-encoding': 'gzip', 'set-cookie': ['a=1'], 'x-kept': 'yes' });
+        return next(call);
+      },
+    ];
+    for (const app of [undefined, new Koa()]) {
+      const { host, port } = await make({ routes: [fails, gives], wrappers: spoils }, app).start();
+      const failed = await rawRequest({ host, port }, requestBytes('GET', '/fails'));
+      expect([failed.status, failed.statusText]).to.deep.equal([500, 'Internal Server Error']);
+      expect([failed.header('content-type'), failed.header('x-kept'), failed.header('content-encoding')]).to.deep.equal([
+        'application/problem+json',
+        'yes',
+        undefined,
+      ]);
+      const given = await rawRequest({ host, port }, requestBytes('GET', '/gives'));
+      expect([given.status, given.statusText]).to.deep.equal([201, 'Created']);
+      expect(given.fields.get('set-cookie')).to.deep.equal(['a=1', 'b=2']);
+    }
   });
 
   it('matches below a prefix that is taken off the path, and says 405 for what is known there', async () => {

@@ -69,7 +69,8 @@ function read(thrown: unknown, depth: number): Recognised {
   const text = typeof message === 'string' ? message : 'Unknown error';
   const status = statusOf(members);
   // A text that begins so may be an error of go-micro.
-  if (status === undefined && isBare(thrown) && !text.startsWith('{')) return { code: 'UNKNOWN', message: text, options: { cause: thrown }, isBare: true };
+  if (status === undefined && isBare(thrown) && !text.startsWith('{'))
+    return { code: 'UNKNOWN', message: text, options: { cause: thrown }, isBare: true };
   const facts: Facts = { thrown: members, message: text, name, code, status, response, config, depth };
   for (const { read: ask } of RECOGNISERS) {
     const found = ask(facts);

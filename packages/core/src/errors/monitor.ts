@@ -64,7 +64,7 @@ export interface ErrorMonitor extends Disposable {
   readonly name: string;
   /**
    * Counts what the calls that pass fail with: what is thrown, and replies that an error was mapped to or whose status is from 500. In a service it
-   * sees most outside of the mapping of errors: `{ wrapper: monitor, before: 'errors' }`; inside it sees what handlers throw, and no refusals.
+   * sees most outside of the mapping of errors, where the option `errorMonitor` puts it, or `{ wrapper: monitor, before: 'errors' }`; inside it sees what handlers throw, and no refusals.
    */
   wrap(next: (call: Call) => Promise<Reply>): (call: Call) => Promise<Reply>;
   /** Counts an error that no call failed with. Never throws. */

@@ -156,14 +156,15 @@ export class ServerHost {
     if (this.#servers.has(server)) return;
     // Events are looked at where the server emits them. A listener could not keep a health request from the others, and one for
     // 'upgrade' would by itself switch off Node's default for upgrade requests that nobody listens to.
-    const before = server.emit;
+    const before = server.emit as (event: string, ...args: never[]) => boolean;
     const isTls = server instanceof TlsServer;
     let on = true;
     const emit = (event: string, ...args: never[]): boolean => {
       if (on) {
         // The other two come in the place of `request` when the app has listeners for them.
         if (event === 'request' || event === 'checkContinue' || event === 'checkExpectation') {
-          const [req, res] = args as unknown as [IncomingMessage, ServerResponse];
+          const req = args[0] as unknown as IncomingMessage;
+          const res = args[1] as unknown as ServerResponse;
           if (this.#take(req, res)) return true;
           if (event === 'request' && server.listenerCount('request') === 0) {
             const call = this.#isAdopted ? this.#mounted?.callFor?.(res) : undefined;
@@ -172,7 +173,7 @@ export class ServerHost {
             return true;
           }
           const call = this.#mounted?.callFor?.(res);
-          if (call !== undefined) return runApp(res, call, () => Reflect.apply(before, server, [event, ...args]) as boolean);
+          if (call !== undefined) return runApp(res, call, () => before.call(server, event, ...args));
         } else if (event === 'connection') {
           this.#track(args[0] as unknown as Socket, isTls ? NEVER_SILENT : this.#clock.now());
         } else if (event === 'secureConnection') {
@@ -183,13 +184,13 @@ export class ServerHost {
           socket.once('close', () => this.#upgraded.delete(socket));
         }
       }
-      return Reflect.apply(before, server, [event, ...args]) as boolean;
+      return before.call(server, event, ...args);
     };
     server.emit = emit as Server['emit'];
     this.#servers.set(server, () => {
       on = false;
       // Somebody who patched it after us (a tracer, another host) keeps calling ours, which now only hands on.
-      if (server.emit === (emit as Server['emit'])) server.emit = before;
+      if (server.emit === (emit as Server['emit'])) server.emit = before as Server['emit'];
     });
   }
 
