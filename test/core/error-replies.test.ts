@@ -19,7 +19,7 @@ describe('replies for errors', () => {
   it('have the plain form, with the business number or the code, and nothing of a 5xx', () => {
     const timestamp = new Date(manualClock().wallTime()).toISOString();
     expect(answer(missing, { format: 'plain' }).body).to.deep.equal({ error: { code: 10001, message: 'No user 42' }, timestamp });
-    const failed = answer(new Error('db-7 is down'), { format: 'plain' });
+    const failed = answer(new Error('sql-7 is down'), { format: 'plain' });
     expect(failed.body).to.deep.equal({ error: { code: 'UNKNOWN', message: 'Internal Server Error' }, timestamp });
   });
 
@@ -103,7 +103,9 @@ describe('replies for errors', () => {
     expect(reply.body).to.include({ title: '用户不存在', detail: '没有用户 42', reason: 'USER_NOT_FOUND' });
     expect(reply.headers).to.include({ 'content-language': 'zh-cn', vary: 'Accept-Language' });
     expect(answer(missing, { translate }, call({ 'accept-language': 'de' })).body).to.include({ title: 'Unbekannt', detail: 'Unbekannt' });
-    expect(answer(new ServiceError('INTERNAL', 'db-7'), { translate }, call({ 'accept-language': 'zh-CN' })).body).to.include({ detail: '内部错误' });
+    expect(answer(new ServiceError('INTERNAL', 'sql-7'), { translate }, call({ 'accept-language': 'zh-CN' })).body).to.include({
+      detail: '内部错误',
+    });
     expect(answer(missing, { translate }).headers).to.include({ 'content-language': 'en', vary: 'Accept-Language' });
     expect(answer(missing, { translate, format: 'micro' }, call({ 'accept-language': 'zh-CN' })).body).to.include({ detail: '没有用户 42' });
   });

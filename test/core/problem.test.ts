@@ -36,7 +36,7 @@ describe('a problem', () => {
   });
 
   it('of a 5xx shows the title in place of the message, unless the error says expose', () => {
-    expect(bodyOf(new ServiceError('INTERNAL', 'db-7 is down')).detail).to.equal('Internal Server Error');
+    expect(bodyOf(new ServiceError('INTERNAL', 'sql-7 is down')).detail).to.equal('Internal Server Error');
     expect(bodyOf(new ServiceError('INTERNAL', 'Closed', { expose: true })).detail).to.equal('Closed');
     expect(bodyOf(new ServiceError('INTERNAL', 'x', { errors: [{ pointer: '#/secret', detail: 'x' }] })).errors).to.equal(undefined);
   });

@@ -243,7 +243,7 @@ describe('the Express adapter', () => {
 
   describe('handle()', () => {
     const fail = (): never => {
-      throw new ServiceError('UNAVAILABLE', 'db-7 is down', { retryAfterMs: 1_500 });
+      throw new ServiceError('UNAVAILABLE', 'sql-7 is down', { retryAfterMs: 1_500 });
     };
 
     it('wraps one handler of an app: params of its path, a wildcard joined, query and body', async () => {
@@ -271,7 +271,7 @@ describe('the Express adapter', () => {
       );
       const reply = await request(app).get('/x').expect(503).expect('retry-after', '2');
       expect(reply.body).to.deep.include({ code: 'UNAVAILABLE', service: 'shop', requestId: reply.headers['x-request-id'] });
-      expect(reply.text).to.not.contain('db-7');
+      expect(reply.text).to.not.contain('sql-7');
     });
 
     it("has problemErrors() name the request in problems of the app's own errors, too", async () => {

@@ -391,10 +391,10 @@ describe('the Koa adapter', () => {
     it('leaves errors to the app, and problemErrors() makes problems of them', async () => {
       const { app, errors } = noted();
       app.use(problemErrors({ service: 'shop', logger: silentLogger }));
-      app.use(handle(() => Promise.reject(new ServiceError('UNAVAILABLE', 'db-7 is down'))));
+      app.use(handle(() => Promise.reject(new ServiceError('UNAVAILABLE', 'sql-7 is down'))));
       const reply = await request(app.callback()).get('/x').expect(503);
       expect(reply.body).to.deep.include({ code: 'UNAVAILABLE', service: 'shop', requestId: reply.headers['x-request-id'] });
-      expect(reply.text).to.not.contain('db-7');
+      expect(reply.text).to.not.contain('sql-7');
       expect(errors).to.have.length(1);
     });
 

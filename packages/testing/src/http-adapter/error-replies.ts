@@ -9,7 +9,7 @@ import type { Cast, HttpAdapterCase, Stage } from './stage.js';
 const ID = { 'x-request-id': 'r-1' };
 const HOSTILE = new ServiceError('INVALID_ARGUMENT', 'line\r\nbreak 用户 \u2028 "quoted"', { reason: 'EVIL', number: 10_001 });
 const REFUSED = new ServiceError('UNAUTHENTICATED', 'Who are you?');
-const BUSY = new ServiceError('UNAVAILABLE', 'db-7 is down', { retryAfterMs: 1_500 });
+const BUSY = new ServiceError('UNAVAILABLE', 'sql-7 is down', { retryAfterMs: 1_500 });
 const THROWN: Readonly<Record<string, unknown>> = { '/evil': HOSTILE, '/who': REFUSED, '/busy': BUSY, '/secret': new Error('hunter2') };
 /** What comes by these fails in the handler, in middleware before our routes, or in middleware behind them. */
 const PLACES = ['/ours', '/before', '/behind'] as const;
@@ -47,7 +47,7 @@ async function answers(stage: Stage, errorReplies: ErrorReplyOptions, type: stri
       const reply = await stage.ask(service, 'GET', place + path, ID);
       assert.deepEqual([reply.status, typeOf(reply), reply.text], [status, type, body], place + path);
       assert.equal(reply.header('content-length'), String(Buffer.byteLength(body)), place + path);
-      assert.doesNotMatch([...reply.fields.values()].join(), /hunter2|db-7|break/, place + path);
+      assert.doesNotMatch([...reply.fields.values()].join(), /hunter2|sql-7|break/, place + path);
       const head = await stage.ask(service, 'HEAD', place + path, ID);
       assert.deepEqual(
         [head.status, head.text, typeOf(head), head.header('content-length')],

@@ -53,11 +53,11 @@ export const errorCases: readonly HttpAdapterCase[] = [
   stageCase('a ServiceError of 500 and above hides its message unless it says expose', async (stage) => {
     const service = await stage.start({
       routes: [
-        get('/hidden', () => Promise.reject(new ServiceError('UNAVAILABLE', 'db-7.internal is down'))),
+        get('/hidden', () => Promise.reject(new ServiceError('UNAVAILABLE', 'sql-7.internal is down'))),
         get('/shown', () => Promise.reject(new ServiceError('UNAVAILABLE', 'Closed for the night', { expose: true, retryAfterMs: 1_500 }))),
       ],
     });
-    assert.doesNotMatch((await stage.ask(service, 'GET', '/hidden')).text, /db-7/);
+    assert.doesNotMatch((await stage.ask(service, 'GET', '/hidden')).text, /sql-7/);
     const shown = await stage.ask(service, 'GET', '/shown');
     assert.equal(problemOf(shown, 503, 'UNAVAILABLE')['detail'], 'Closed for the night');
     assert.equal(shown.header('retry-after'), '2');
