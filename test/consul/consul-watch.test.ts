@@ -235,11 +235,17 @@ describeWithConsul('consulRegistry and an agent that takes no more connections',
     await using registry = consulRegistry({ address: agent.address, maxSockets: 4 });
     await using directory = createDirectory({ discovery: registry });
     try {
-      // Idle ones that came first; Consul closes those that are too many.
-      for (let index = 0; index < 6; index++) {
-        const socket = connect({ host: hostname, port: Number(port) });
-        others.push(socket.on('error', () => {}));
-        await new Promise((resolve) => socket.once('connect', resolve));
+      // Idle ones that came first. Each is answered once, which tells that it has a place: one of whoever asked whether the agent has
+      // started may still be there for some seconds, and Consul closes what is too many.
+      while (others.length < 6) {
+        const socket = connect({ host: hostname, port: Number(port) }).on('error', () => {});
+        socket.write(`GET /v1/status/leader HTTP/1.1\r\nHost: ${hostname}\r\n\r\n`);
+        const answer = await new Promise<string>((resolve) => {
+          socket.once('data', (data) => resolve(data.toString('latin1')));
+          socket.once('close', () => resolve(''));
+        });
+        if (answer.startsWith('HTTP/1.1 200')) others.push(socket.resume());
+        else socket.destroy();
       }
       await when(directory, 'orders', () => directory.lookup('orders').state === 'failed', false);
       for (const socket of others) socket.destroy();
