@@ -106,6 +106,22 @@ describe('webhook', () => {
     await hook.close();
   });
 
+  it('one whose body could not be made may come again', async () => {
+    upstream.otherwise({ status: 204 });
+    let isBroken = true;
+    const body = (alert: Alert): unknown => {
+      if (isBroken) throw new Error('no body');
+      return alert;
+    };
+    const hook = webhook({ url: upstream.origin, body });
+    hook(raised);
+    isBroken = false;
+    hook(raised);
+    await hook.idle();
+    expect(hook.stats()).to.include({ dropped: 1, delivered: 1, duplicates: 0 });
+    await hook.close();
+  });
+
   it('one that was dropped for want of room may come again', async () => {
     const clock = manualClock();
     const hook = webhook({ url: upstream.origin, clock, queue: 1 });

@@ -138,6 +138,28 @@ describe('life cycle of a service', () => {
     expect(await service.monitor.ready().then(({ status }) => status)).to.equal('pass');
   });
 
+  for (const [whose, more] of [
+    ['its own monitor', 0],
+    ['a monitor that was given to it', 1],
+  ] as const) {
+    it(`asks no check in the background after the stop with ${whose}${more === 0 ? '' : ', but leaves that to its owner'}`, async () => {
+      let runs = 0;
+      const check: Check = { name: 'db', interval: '10s', run: () => void runs++ };
+      const health = more === 0 ? { checks: [check] } : monitor({ checks: [check], clock });
+      const service = make({ health });
+      await service.start();
+      await clock.advance(20_000);
+      const stopped = service.stop();
+      await clock.advance(2_000);
+      await stopped;
+      const before = runs;
+      expect(before).to.be.at.least(2);
+      await clock.advance(10_000);
+      expect(runs - before).to.equal(more);
+      if ('close' in health) health.close();
+    });
+  }
+
   it('stops in the order: not ready, deregister, keep serving, close, what it made, hooks from the last to the first', async () => {
     const service = make();
     service.onStop(() => void log.push(`first hook (${service.state})`));

@@ -128,6 +128,7 @@ export function webhook(options: WebhookOptions): Webhook {
     try {
       text = JSON.stringify(body(alert)) ?? 'null';
     } catch (error) {
+      known.untell(told);
       counts.dropped++;
       logger.error({ to, source: alert.source, subject: alert.subject, error }, 'An alert was dropped: its body could not be made');
       return;

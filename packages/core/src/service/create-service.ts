@@ -224,6 +224,7 @@ export function createService(options: ServiceOptions): Service {
         };
       },
       mount() {
+        // Not in start(): a service that has stopped refuses that with its own words.
         degradation?.start();
         adapter.mount(mountable);
       },
@@ -261,6 +262,8 @@ export function createService(options: ServiceOptions): Service {
         for (const forget of forgetChecks.splice(0)) forget();
         for (const one of watches) one.close();
         await degradation?.stop();
+        // One that was given is the application's; of ours nothing may run in the background any more. Its last answers stay.
+        if (monitor !== options.health) monitor.close();
         await clients.close();
       },
     },

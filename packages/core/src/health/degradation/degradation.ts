@@ -1,10 +1,12 @@
 import { tellSinks } from '../../alerts/alert.js';
 import { abortableOf, sleep } from '../../time/sleep.js';
 import type { Timer } from '../../time/clock.js';
-import { BoundedRuns, RanOut } from '../bounded-run.js';
+import { BoundedRuns } from '../bounded-run.js';
 import type { Check } from '../check.js';
 import { degradationSettings } from './options.js';
 import type { DegradationMode, DegradationOptions } from './options.js';
+import { RulesInForce } from './rules-in-force.js';
+import type { DegradationRuleSettings } from './rules-in-force.js';
 import { History } from '../history.js';
 
 /** Something happened. `rule` and `step` name what it happened to. */
@@ -47,18 +49,16 @@ const LONGEST_RETRY_MS = 60_000;
  * Every `interval` the sources are asked; the worst answer is what should be. After `enterAfter` such passes the rules degrade, by priority; after
  * `leaveAfter` passes of a milder answer they are taken back: those that partial mode does not have, or, when all is well, all of them in reverse
  * order and then the steps of the rollback plan. A recovery that fails is retried with backoff; failing altogether it leaves the service degraded,
- * alerts, and is begun again after another `leaveAfter` passes. A rule that fails or runs out of time is rolled back and harms no other;
- * one that goes on after its time is rolled back again when it ends, and not tried again before.
+ * alerts, and is begun again after another `leaveAfter` passes. A rule that fails or runs out of time is rolled back and harms no other.
  * @throws TypeError when an option makes no sense.
  */
 export function degradation(options: DegradationOptions): Degradation {
   const settings = degradationSettings(options);
-  const { name, sources, rules, steps, clock, logger } = settings;
+  const { name, sources, steps, clock, logger } = settings;
   const runs = new BoundedRuns(clock);
   const events = new History<DegradationEvent>(settings.history);
   const listeners = new Set<(event: DegradationEvent) => void>();
   const changed = new Set<() => void>();
-  const inForce = new Set<string>();
   const answers: DegradationMode[] = sources.map(() => 'normal');
   const stopping = new AbortController();
   let mode: DegradationMode = 'normal';
@@ -68,9 +68,6 @@ export function degradation(options: DegradationOptions): Degradation {
   let started = false;
   let timer: Timer | undefined;
   let pass: Promise<void> | undefined;
-  /** Rules whose `degrade` ran out of time and has not ended yet. */
-  const late = new Set<string>();
-  let repairing: Promise<void> | undefined;
 
   const tell = (event: Omit<DegradationEvent, 'at' | 'mode'>): void => {
     const whole: DegradationEvent = { ...event, mode, at: clock.wallTime() };
@@ -83,10 +80,11 @@ export function degradation(options: DegradationOptions): Degradation {
       }
     }
   };
+  const rules = new RulesInForce({ rules: settings.rules, runs, stopping: stopping.signal, tell, pass: () => pass });
   const alert = (kind: 'raised' | 'resolved', subject: string, message: string): void =>
     tellSinks(
       settings.sinks,
-      { source: 'degradation', kind, subject, message, at: clock.wallTime(), details: { mode, active: [...inForce] } },
+      { source: 'degradation', kind, subject, message, at: clock.wallTime(), details: { mode, active: rules.names } },
       (error) => logger?.warn({ error, subject }, 'an alert was not told'),
     );
 
@@ -131,80 +129,17 @@ export function degradation(options: DegradationOptions): Degradation {
     return streak >= (isWorse ? settings.enterAfter : settings.leaveAfter) ? wanted : mode;
   };
 
-  type Rule = (typeof rules)[number];
-  const takeBack = async (rule: Rule): Promise<boolean> => {
-    try {
-      await runs.run(`rollback of ${rule.name}`, rule.timeoutMs, rule.rollback);
-      inForce.delete(rule.name);
-      tell({ kind: 'rolled-back', rule: rule.name });
-      return true;
-    } catch (error) {
-      tell({ kind: 'rollback-failed', rule: rule.name, error });
-      return false;
-    }
-  };
-
-  /** What a rule has done after it was rolled back is rolled back once more, between two passes. */
-  const repair = async (rule: Rule): Promise<void> => {
-    while ((repairing ?? pass) !== undefined) await (repairing ?? pass);
-    if (stopping.signal.aborted) return;
-    repairing = takeBack(rule)
-      // One that fails is tried again by the next pass.
-      .then((done) => void (done || inForce.add(rule.name)))
-      .finally(() => {
-        late.delete(rule.name);
-        repairing = undefined;
-      });
-    await repairing;
-  };
-
-  const isWanted = (rule: Rule): boolean => mode === 'full' || rule.priority >= PARTIAL_PRIORITY;
-  const apply = async (): Promise<void> => {
-    for (const rule of [...rules].reverse()) {
-      if (stopping.signal.aborted) return;
-      if (inForce.has(rule.name) && !isWanted(rule)) await takeBack(rule);
-    }
-    for (const rule of rules) {
-      if (stopping.signal.aborted) return;
-      if (!isWanted(rule) || inForce.has(rule.name) || late.has(rule.name)) continue;
-      try {
-        if (rule.condition && !(await runs.run(`condition of ${rule.name}`, rule.timeoutMs, rule.condition))) continue;
-      } catch (error) {
-        tell({ kind: 'rule-failed', rule: rule.name, error });
-        continue;
-      }
-      try {
-        await runs.run(rule.name, rule.timeoutMs, rule.degrade);
-        inForce.add(rule.name);
-        tell({ kind: 'degraded', rule: rule.name });
-      } catch (error) {
-        tell({ kind: 'rule-failed', rule: rule.name, error });
-        if (stopping.signal.aborted) return;
-        const end = error instanceof RanOut ? runs.whenEnded(rule.name) : undefined;
-        if (end !== undefined) {
-          late.add(rule.name);
-          void end.then(() => repair(rule));
-        }
-        // One that cannot be taken back either may be half in force: the recovery tries again.
-        if (!(await takeBack(rule))) inForce.add(rule.name);
-      }
-    }
-  };
-
+  const isWanted = ({ priority }: DegradationRuleSettings): boolean => mode === 'full' || priority >= PARTIAL_PRIORITY;
   const recover = async (): Promise<boolean> => {
     let validated = 0;
     for (let attempt = 0; ; attempt++) {
-      let isWell = true;
-      for (const rule of [...rules].reverse()) {
-        if (stopping.signal.aborted) return false;
-        if (inForce.has(rule.name) && !(await takeBack(rule))) isWell = false;
-      }
+      let isWell = await rules.takeBack();
       while (isWell && validated < steps.length && !stopping.signal.aborted) {
         const step = steps[validated]!;
         try {
           await runs.run(`step ${step.name}`, step.timeoutMs, step.execute);
           if (step.validate && (await runs.run(`validation of ${step.name}`, step.timeoutMs, step.validate)) === false)
-            throw new RanOut(`${step.name}: not validated`);
+            throw new Error(`${step.name}: not validated`);
           validated++;
         } catch (error) {
           isWell = false;
@@ -219,14 +154,14 @@ export function degradation(options: DegradationOptions): Degradation {
   };
 
   const onePass = async (): Promise<void> => {
-    await repairing;
+    await rules.settled();
     const wanted = await ask();
     if (stopping.signal.aborted) return;
     const target = decided(wanted);
     asked = wanted;
     if (target !== 'normal') {
       moveTo(target);
-      await apply();
+      await rules.apply(isWanted);
     } else if (mode !== 'normal') {
       if (await recover()) moveTo('normal');
       else if (!stopping.signal.aborted) {
@@ -235,9 +170,7 @@ export function degradation(options: DegradationOptions): Degradation {
         if (!recoveryFailed) alert('raised', `${name} recovery`, `${name}: the recovery has failed, ${mode} mode stays`);
         recoveryFailed = true;
       }
-    } else {
-      for (const rule of rules) if (inForce.has(rule.name) && !stopping.signal.aborted) await takeBack(rule);
-    }
+    } else await rules.takeBack();
   };
 
   const evaluate = (): Promise<void> => {
@@ -265,7 +198,7 @@ export function degradation(options: DegradationOptions): Degradation {
       return mode;
     },
     get active() {
-      return rules.filter((rule) => inForce.has(rule.name)).map((rule) => rule.name);
+      return rules.names;
     },
     check: {
       name,
